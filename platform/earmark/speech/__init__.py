@@ -1,0 +1,1 @@
+"""The learning parts: audio, engines, confidence, scoring and synthesis. Nothing here knows Django."""
