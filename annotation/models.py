@@ -1,0 +1,100 @@
+"""Rounds: which clips went to people, why, and what they sent back."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from earmark.corpus.models import Clip, Collection
+from earmark.recognition.models import Hypothesis, ModelVersion
+
+
+class Round(models.Model):
+    """One turn of active learning: a budget in seconds of audio, spent on the clips worth a person's time."""
+
+    class Status(models.TextChoices):
+        OPENING = "opening", _("being opened")
+        OPEN = "open", _("open")
+        CLOSED = "closed", _("closed")
+
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="rounds")
+    number = models.PositiveIntegerField(_("number"))
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.OPENING)
+    strategy = models.CharField(_("strategy"), max_length=120)
+    budget_seconds = models.FloatField(_("budget"), help_text=_("seconds of audio"))
+    audit_share = models.FloatField(_("audit share"), help_text=_("share of the budget drawn at random"))
+    seed = models.PositiveIntegerField(_("seed"))
+    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="rounds")
+    project_id = models.PositiveIntegerField(_("Label Studio project"), null=True)
+    synced_until = models.DateTimeField(_("synced until"), null=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("round")
+        verbose_name_plural = _("rounds")
+        constraints = [
+            models.UniqueConstraint(fields=["collection", "number"], name="one_round_per_number"),
+            models.UniqueConstraint(fields=["project_id"], name="one_round_per_project"),
+            models.CheckConstraint(condition=Q(budget_seconds__gt=0), name="round_budget_positive"),
+            models.CheckConstraint(
+                condition=Q(audit_share__gte=0, audit_share__lte=1), name="round_audit_share"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.collection} · {self.number}"
+
+
+class RoundClip(models.Model):
+    """A clip chosen for a round, why, and its task in Label Studio."""
+
+    class Reason(models.TextChoices):
+        STRATEGY = "strategy", _("chosen by the strategy")
+        AUDIT = "audit", _("drawn at random")
+
+    round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="clips")
+    clip = models.ForeignKey(Clip, on_delete=models.PROTECT, related_name="round_clips")
+    hypothesis = models.ForeignKey(Hypothesis, null=True, on_delete=models.SET_NULL)
+    reason = models.CharField(_("reason"), max_length=10, choices=Reason)
+    score = models.FloatField(_("score"), help_text=_("what the strategy gave it; higher is asked first"))
+    task_id = models.PositiveIntegerField(_("Label Studio task"), null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["round", "clip"], name="one_place_per_clip_and_round"),
+            models.UniqueConstraint(fields=["round", "task_id"], name="one_clip_per_task"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.round_id}/{self.clip_id}"
+
+
+class Annotation(models.Model):
+    """One person's submission for one clip, as Label Studio last told it."""
+
+    round_clip = models.ForeignKey(RoundClip, on_delete=models.PROTECT, related_name="annotations")
+    annotation_id = models.PositiveIntegerField(_("Label Studio annotation"))
+    annotator = models.CharField(_("annotator"), max_length=150)
+    text = models.TextField(_("text"), blank=True)
+    was_skipped = models.BooleanField(_("skipped"), default=False)
+    quality = ArrayField(models.CharField(max_length=30), verbose_name=_("quality"), default=list)
+    lead_seconds = models.FloatField(_("time spent"), null=True)
+    hypothesis = models.ForeignKey(Hypothesis, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(_("created at"))
+    updated_at = models.DateTimeField(_("updated at"))
+
+    class Meta:
+        ordering = ["-updated_at"]
+        verbose_name = _("annotation")
+        verbose_name_plural = _("annotations")
+        constraints = [
+            models.UniqueConstraint(fields=["round_clip", "annotation_id"], name="one_row_per_annotation")
+        ]
+        indexes = [models.Index(fields=["created_at", "annotator"], name="annotation_by_day")]
+
+    def __str__(self) -> str:
+        return self.text

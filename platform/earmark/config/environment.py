@@ -1,0 +1,78 @@
+"""The environment, parsed once and loudly: every variable the platform reads, with its reason."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from earmark.local.environment import load as load_embedded
+from earmark.speech.errors import EarmarkError
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What the process was told. Secrets have no default; the embedded stack writes its own to `var/local.json`."""
+
+    var: Path
+    secret_key: str
+    database_url: str
+    broker_url: str
+    media: str
+    site_url: str
+    allowed_hosts: tuple[str, ...]
+    label_studio_url: str
+    label_studio_public_url: str
+    label_studio_api_key: str
+    webhook_secret: str
+    model: str
+    device: str
+    debug: bool
+    job_lease_seconds: float
+
+
+REQUIRED = {
+    "SECRET_KEY": "a long random string that signs sessions and audio links",
+    "DATABASE_URL": "PostgreSQL, as postgres://user:password@host:5432/name",
+    "CELERY_BROKER_URL": "Redis or RabbitMQ, as redis://host:6379/0",
+    "EARMARK_WEBHOOK_SECRET": "a random string that Label Studio sends back with each webhook",
+}
+
+
+def read(variables: Mapping[str, str]) -> Environment:
+    """Parse `variables`; raises EarmarkError `config:environment:missing` naming each absent setting."""
+    missing = [f"{name} ({why})" for name, why in REQUIRED.items() if not variables.get(name)]
+    if missing:
+        raise EarmarkError(
+            "config:environment:missing",
+            f"These settings are not set: {'; '.join(missing)}.",
+            "Set them in the environment, or start the embedded services with `make run`.",
+        )
+    site_url = variables.get("EARMARK_SITE_URL", "http://127.0.0.1:8000").rstrip("/")
+    label_studio_url = variables.get("LABEL_STUDIO_URL", "http://127.0.0.1:8080").rstrip("/")
+    return Environment(
+        var=Path(variables.get("EARMARK_VAR", str(PROJECT / "var"))),
+        secret_key=variables["SECRET_KEY"],
+        database_url=variables["DATABASE_URL"],
+        broker_url=variables["CELERY_BROKER_URL"],
+        media=variables.get("EARMARK_MEDIA", str(PROJECT / "var" / "media")),
+        site_url=site_url,
+        allowed_hosts=tuple(
+            host for host in variables.get("EARMARK_ALLOWED_HOSTS", "127.0.0.1,localhost").split(",") if host
+        ),
+        label_studio_url=label_studio_url,
+        label_studio_public_url=variables.get("LABEL_STUDIO_PUBLIC_URL", label_studio_url).rstrip("/"),
+        label_studio_api_key=variables.get("LABEL_STUDIO_API_KEY", ""),
+        webhook_secret=variables["EARMARK_WEBHOOK_SECRET"],
+        model=variables.get("EARMARK_MODEL", str(PROJECT / "models" / "glm-asr-tiny")),
+        device=variables.get("EARMARK_DEVICE", "cpu"),
+        debug=variables.get("EARMARK_DEBUG", "") == "1",
+        job_lease_seconds=float(variables.get("EARMARK_JOB_LEASE_SECONDS", "30")),
+    )
+
+
+def from_process() -> Environment:
+    """The process environment, over what the embedded stack has written for other terminals."""
+    var = Path(os.environ.get("EARMARK_VAR", str(PROJECT / "var")))
+    return read({**load_embedded(var), **os.environ})

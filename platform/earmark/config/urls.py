@@ -1,0 +1,13 @@
+"""Every address of the site: pages, REST, audio, Label Studio's webhook, administration."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("audio/", include("earmark.corpus.urls")),
+    path("hooks/", include("annotation.urls")),
+    path("api/", include("earmark.api.urls")),
+    path("", include("earmark.web.urls")),
+]

@@ -1,0 +1,213 @@
+"""Recordings, the clips cut from them, who speaks in them, and the text we hold to be true."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from earmark.accounts.models import Role
+
+
+class Split(models.TextChoices):
+    """The side a speaker is on, for good: no speaker is ever heard on two sides."""
+
+    TRAIN = "train", _("train")
+    DEV = "dev", _("dev")
+    TEST = "test", _("test")
+
+
+class Collection(models.Model):
+    """Recordings worked on together: the unit of membership and permission."""
+
+    slug = models.SlugField(_("short name"), unique=True)
+    name = models.CharField(_("name"), max_length=120)
+    description = models.TextField(_("description"), blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("collection")
+        verbose_name_plural = _("collections")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def scope(self) -> str:
+        """What jobs of this collection carry as their scope."""
+        return f"collection:{self.pk}"
+
+
+class Membership(models.Model):
+    """A person's role in a collection."""
+
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(_("role"), max_length=10, choices=Role)
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = [models.UniqueConstraint(fields=["collection", "user"], name="one_role_per_person")]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.collection} · {self.role}"
+
+
+class Speaker(models.Model):
+    """A voice, with the split it was given when it was first met."""
+
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="speakers")
+    name = models.CharField(_("name"), max_length=120)
+    language = models.CharField(_("language"), max_length=10, blank=True)
+    dialect = models.CharField(_("dialect"), max_length=60, blank=True)
+    split = models.CharField(_("split"), max_length=5, choices=Split)
+
+    class Meta:
+        verbose_name = _("speaker")
+        verbose_name_plural = _("speakers")
+        constraints = [models.UniqueConstraint(fields=["collection", "name"], name="one_speaker_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Import(models.Model):
+    """One bringing-in of files, with each file's outcome."""
+
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="imports")
+    source = models.CharField(_("source"), max_length=1000)
+    options = models.JSONField(_("options"), default=dict)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("import")
+        verbose_name_plural = _("imports")
+
+    def __str__(self) -> str:
+        return f"{self.source} → {self.collection}"
+
+
+class Recording(models.Model):
+    """One ingested audio file, known by the SHA-256 of its bytes."""
+
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="recordings")
+    sha256 = models.CharField(max_length=64)
+    name = models.CharField(_("name"), max_length=1000, help_text=_("path below the import's folder"))
+    file = models.FileField(_("file"), max_length=300)
+    bytes = models.PositiveBigIntegerField(_("bytes"))
+    seconds = models.FloatField(_("seconds"))
+    rate = models.PositiveIntegerField(_("sample rate"))
+    channels = models.PositiveSmallIntegerField(_("channels"))
+    format = models.CharField(_("format"), max_length=20)
+    speaker = models.ForeignKey(Speaker, null=True, on_delete=models.PROTECT, related_name="recordings")
+    language = models.CharField(_("language"), max_length=10, blank=True)
+    dialect = models.CharField(_("dialect"), max_length=60, blank=True)
+    licence = models.CharField(_("licence"), max_length=60, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("recording")
+        verbose_name_plural = _("recordings")
+        constraints = [
+            models.UniqueConstraint(fields=["collection", "sha256"], name="one_recording_per_content")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ImportFile(models.Model):
+    """What became of one file of an import."""
+
+    class Outcome(models.TextChoices):
+        INGESTED = "ingested", _("ingested")
+        DUPLICATE = "duplicate", _("duplicate")
+        FAILED = "failed", _("failed")
+
+    of = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="files")
+    path = models.CharField(_("path"), max_length=1000)
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome)
+    error_id = models.CharField(_("error id"), max_length=80, blank=True)
+    error = models.TextField(_("error"), blank=True)
+    recording = models.ForeignKey(Recording, null=True, on_delete=models.SET_NULL)
+
+    class Meta:
+        ordering = ["path"]
+        constraints = [models.UniqueConstraint(fields=["of", "path"], name="one_outcome_per_file")]
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.outcome}"
+
+
+class Clip(models.Model):
+    """A stretch of a recording, at most 30 s. Language, dialect and split are copied here so that a million rows list fast."""
+
+    class State(models.TextChoices):
+        NEW = "new", _("not heard yet")
+        HEARD = "heard", _("transcribed")
+        IN_ROUND = "in_round", _("with annotators")
+        LABELLED = "labelled", _("labelled")
+        SKIPPED = "skipped", _("skipped")
+        UNINTELLIGIBLE = "unintelligible", _("unintelligible")
+
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="clips")
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="clips")
+    speaker = models.ForeignKey(Speaker, null=True, on_delete=models.PROTECT, related_name="clips")
+    start = models.FloatField(_("start"), help_text=_("seconds into the recording"))
+    seconds = models.FloatField(_("seconds"))
+    language = models.CharField(_("language"), max_length=10, blank=True)
+    dialect = models.CharField(_("dialect"), max_length=60, blank=True)
+    split = models.CharField(_("split"), max_length=5, choices=Split)
+    state = models.CharField(_("state"), max_length=15, choices=State, default=State.NEW)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("clip")
+        verbose_name_plural = _("clips")
+        constraints = [
+            models.UniqueConstraint(fields=["recording", "start", "seconds"], name="one_clip_per_stretch"),
+            models.CheckConstraint(condition=Q(seconds__gt=0, seconds__lte=30.0), name="clip_at_most_30_s"),
+        ]
+        indexes = [
+            models.Index(fields=["collection", "state", "split", "id"], name="clip_by_state"),
+            models.Index(fields=["collection", "dialect", "id"], name="clip_by_dialect"),
+        ]
+
+    def __str__(self) -> str:
+        return f"clip {self.pk}"
+
+
+class Reference(models.Model):
+    """The text we hold to be true for a clip, and why. A new version is a new row; the newest is current."""
+
+    class Kind(models.TextChoices):
+        IMPORTED = "imported", _("imported")
+        ANNOTATOR = "annotator", _("one annotator")
+        CONSENSUS = "consensus", _("consensus")
+        ADJUDICATED = "adjudicated", _("adjudicated")
+
+    clip = models.ForeignKey(Clip, on_delete=models.CASCADE, related_name="references")
+    version = models.PositiveIntegerField(_("version"))
+    text = models.TextField(_("text"), blank=True)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind)
+    author = models.CharField(_("author"), max_length=150, blank=True)
+    is_current = models.BooleanField(_("current"), default=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        ordering = [F("version").desc()]
+        verbose_name = _("reference")
+        verbose_name_plural = _("references")
+        constraints = [
+            models.UniqueConstraint(fields=["clip", "version"], name="one_reference_per_version"),
+            models.UniqueConstraint(
+                fields=["clip"], condition=Q(is_current=True), name="one_current_reference"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.text

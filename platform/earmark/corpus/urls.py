@@ -1,0 +1,6 @@
+"""Addresses of clip audio."""
+
+from django.urls import URLPattern
+
+app_name = "corpus"
+urlpatterns: list[URLPattern] = []

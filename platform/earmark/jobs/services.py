@@ -1,0 +1,92 @@
+"""Writes: ask for work, cancel it, wait for it, send again what was dropped."""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from earmark.accounts.models import User
+from earmark.jobs.models import Job, Status
+from earmark.jobs.registry import kind as registered
+from earmark.speech.errors import EarmarkError
+
+log = logging.getLogger(__name__)
+
+
+def submit(
+    kind: str,
+    *,
+    scope: str = "",
+    key: str = "",
+    by: User | None = None,
+    max_attempts: int = 5,
+    **arguments: Any,
+) -> Job:
+    """Write the job and send it once the transaction commits; an unfinished job with the same `key` is returned as it is."""
+    queue = registered(kind).queue
+    try:
+        with transaction.atomic():
+            job = Job.objects.create(
+                kind=kind,
+                queue=queue,
+                arguments=arguments,
+                scope=scope,
+                key=key,
+                created_by=by,
+                max_attempts=max_attempts,
+            )
+    except IntegrityError:
+        existing = Job.objects.unfinished().filter(key=key).first()
+        if existing is None:
+            raise
+        return existing
+    transaction.on_commit(partial(send, job.pk, queue))
+    return job
+
+
+def send(pk: int, queue: str) -> None:
+    """Put the job's id on the broker. A broker that is away is no loss: the sweeper sends again."""
+    from earmark.jobs.tasks import run_job
+
+    try:
+        run_job.apply_async(args=[pk], queue=queue, retry=False)
+    except run_job.OperationalError:
+        log.warning("job %s not sent: the broker is away; the sweeper sends it again", pk)
+        return
+    Job.objects.filter(pk=pk).update(sent_at=timezone.now())
+
+
+def sweep() -> int:
+    """Send every abandoned job again; returns how many."""
+    abandoned = list(Job.objects.abandoned().values_list("pk", "queue")[:1000])
+    for pk, queue in abandoned:
+        send(pk, queue)
+    return len(abandoned)
+
+
+def cancel(job: Job) -> None:
+    """Ask for the end of the work: at once when it has not begun, else at its next step."""
+    now = timezone.now()
+    never_begun = Job.objects.filter(pk=job.pk, status=Status.QUEUED)
+    if not never_begun.update(status=Status.CANCELLED, cancel_requested=True, finished_at=now):
+        Job.objects.unfinished().filter(pk=job.pk).update(cancel_requested=True)
+
+
+def wait(job: Job, *, watch: Callable[[Job], None] | None = None, poll_seconds: float = 0.3) -> Job:
+    """Block until the job is finished, showing each state to `watch`; raises its EarmarkError if it failed."""
+    while True:
+        job.refresh_from_db()
+        if watch:
+            watch(job)
+        if job.is_finished:
+            break
+        time.sleep(poll_seconds)
+    if job.status == Status.FAILED:
+        raise EarmarkError(job.error_id, job.error)
+    if job.status == Status.CANCELLED:
+        raise EarmarkError("jobs:cancelled", f"Job {job.pk} ({job.kind}) was cancelled.")
+    return job
