@@ -1,9 +1,9 @@
 """Synthetic speech in process: espeak-ng through its C API, about 3 ms a clip.
 
-espeak-ng keeps one voice and one set of parameters per process, so every call sets all of them and holds one lock.
-Its pitch flutter runs on from one utterance to the next and cannot be reset: a fresh process that says the same things
-in the same order gives the same samples, a repeat inside one process differs by a few samples in length.
-The structure and constants are those of `speak_lib.h` of espeak-ng 1.52.
+espeak-ng keeps one voice and one set of parameters per process, so every call sets all of them under one
+lock. Its pitch flutter runs on from one utterance to the next and cannot be reset: a fresh process that
+says the same things in the same order gives the same samples, a repeat inside one process differs by a few
+samples in length. The structure and constants are those of `speak_lib.h` of espeak-ng 1.52.
 """
 
 import ctypes
@@ -33,8 +33,9 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 class Voice:
     """Who speaks, in espeak-ng's terms.
 
-    `language` is an espeak-ng language (`en-us`, `cmn`, `yue`); `variant` a timbre from its `!v` folder (`m3`, `f2`,
-    empty for the plain voice); `words_per_minute` 80 to 450; `pitch` and `pitch_range` 0 to 100; `volume` 0 to 200.
+    `language` is an espeak-ng language (`en-us`, `cmn`, `yue`); `variant` a timbre from its `!v` folder
+    (`m3`, `f2`, empty for the plain voice); `words_per_minute` 80 to 450; `pitch` and `pitch_range` 0 to
+    100; `volume` 0 to 200.
     """
 
     language: str
@@ -74,8 +75,8 @@ class Synthesiser:
     def say(self, text: str, voice: Voice) -> Spoken:
         """Speak `text`.
 
-        Raises EarmarkError `speech:synthesis:voice` for a voice espeak-ng lacks and `speech:synthesis:failed` when
-        it makes no sound of the text.
+        Raises EarmarkError `speech:synthesis:voice` for a voice espeak-ng lacks and `speech:synthesis:failed`
+        when it makes no sound of the text.
         """
         with self._lock:
             library = self._require_library()

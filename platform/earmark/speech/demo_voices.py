@@ -1,0 +1,153 @@
+"""Who speaks in the demo: synthetic speakers of dialects the demo model knows and of dialects it never heard.
+
+A speaker is a timbre with a pitch and a pace of its own, in a room of its own. The demo model trains on many timbres
+of the known dialects (`training_speaker`); the demo corpus is spoken by the few fixed `SPEAKERS`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+import soxr
+
+from earmark.speech.audio import SAMPLE_RATE
+from earmark.speech.errors import EarmarkError
+from earmark.speech.synthesis import Synthesiser, Voice
+
+TIMBRES = (
+    "m1 m2 m3 m4 m5 m6 m7 m8 f1 f2 f3 f4 f5 Andy Annie Denis Michael Mike adam antonio belinda benjamin david "
+    "edward linda paul pedro robert steph victor"
+).split()
+"""espeak-ng's natural-sounding variants."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A way of speaking. `language`: `en`, `zh` or `yue`; `known`: the demo model was trained on it."""
+
+    name: str
+    language: str
+    espeak: str
+    known: bool
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where and how a speaker is recorded: signal-to-noise ratio and level in dB, reverberation time in s."""
+
+    snr: float
+    level: float
+    reverberation: float
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """One synthetic person."""
+
+    name: str
+    dialect: Dialect
+    voice: Voice
+    room: Room
+
+
+DIALECTS = (
+    Dialect("american", "en", "en-us", True),
+    Dialect("mandarin", "zh", "cmn", True),
+    Dialect("cantonese", "yue", "yue", False),
+    Dialect("scottish", "en", "en-gb-scotland", False),
+    Dialect("caribbean", "en", "en-029", False),
+)
+
+
+def dialect(name: str) -> Dialect:
+    """The dialect of that name. Raises EarmarkError `demo:dialect:unknown`."""
+    for candidate in DIALECTS:
+        if candidate.name == name:
+            return candidate
+    raise EarmarkError(
+        "demo:dialect:unknown",
+        f"There is no demo dialect {name!r}.",
+        f"Choose one of {', '.join(candidate.name for candidate in DIALECTS)}.",
+    )
+
+
+def training_speaker(of: Dialect, rng: Random) -> Speaker:
+    """Somebody new who speaks the dialect: any timbre, pitch, pace and room."""
+    voice = Voice(
+        of.espeak, rng.choice(TIMBRES), rng.randint(140, 215), rng.randint(20, 85), rng.randint(30, 70)
+    )
+    return Speaker("", of, voice, _some_room(rng))
+
+
+def speakers(per_dialect: int = 8, *, seed: int = 0) -> tuple[Speaker, ...]:
+    """The demo's people: `per_dialect` (1 to 30) of each dialect, all of different timbre within it."""
+    found: list[Speaker] = []
+    for of in DIALECTS:
+        rng = Random(f"{seed}:{of.name}")
+        for number, timbre in enumerate(rng.sample(TIMBRES, per_dialect), start=1):
+            voice = Voice(of.espeak, timbre, rng.randint(150, 200), rng.randint(30, 75), rng.randint(40, 60))
+            found.append(Speaker(f"{of.name}-{number:02d}", of, voice, _some_room(rng)))
+    return tuple(found)
+
+
+def speak(synthesiser: Synthesiser, speaker: Speaker, text: str, rng: Random) -> np.ndarray:
+    """The speaker says `text` once: float32 [n] at 16 kHz, pace and pitch varied a little by `rng`."""
+    voice = speaker.voice
+    spoken = synthesiser.say(
+        text,
+        Voice(
+            voice.language,
+            voice.variant,
+            voice.words_per_minute + rng.randint(-8, 8),
+            voice.pitch + rng.randint(-4, 4),
+            voice.pitch_range,
+            voice.volume,
+        ),
+    )
+    samples = soxr.resample(spoken.samples, spoken.rate, SAMPLE_RATE, quality="HQ").astype(np.float32)
+    return in_room(_trim(samples), speaker.room, rng)
+
+
+def in_room(samples: np.ndarray, room: Room, rng: Random) -> np.ndarray:
+    """Samples float32 [n] at 16 kHz as a microphone in the room hears them: echo, level, pinkish noise.
+
+    A short random pause is added before and after. The echo is noise decaying by 60 dB in the reverberation time
+    (Polack's model), 12 dB under the direct sound.
+    """
+    noise = np.random.default_rng(rng.getrandbits(64))
+    before, after = (round(rng.uniform(0.03, 0.15) * SAMPLE_RATE) for _ in range(2))
+    wet = np.pad(samples, (before, after)).astype(np.float64)
+    if room.reverberation > 0:
+        length = round(room.reverberation * SAMPLE_RATE)
+        tail = noise.standard_normal(length) * 10 ** (-3 * np.arange(length) / length)
+        tail *= 10 ** (-12 / 20) / np.sqrt(np.sum(tail**2))
+        wet += _convolve(wet, tail)[: len(wet)]
+    power = float(np.mean(wet**2))
+    hiss = noise.standard_normal(len(wet))
+    hiss = 0.5 * hiss + np.cumsum(hiss - hiss.mean()) * 0.02
+    hiss *= np.sqrt(power / 10 ** (room.snr / 10) / np.mean(hiss**2))
+    mixed = wet + hiss
+    mixed *= 10 ** (room.level / 20) / np.max(np.abs(mixed))
+    return mixed.astype(np.float32)
+
+
+def _some_room(rng: Random) -> Room:
+    return Room(rng.uniform(18, 40), rng.uniform(-18, -1), rng.choice((0.0, rng.uniform(0.05, 0.35))))
+
+
+def _trim(samples: np.ndarray) -> np.ndarray:
+    loud = np.flatnonzero(np.abs(samples) > 0.01 * np.max(np.abs(samples)))
+    return samples[loud[0] : loud[-1] + 1]
+
+
+def _convolve(signal: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    length = len(signal) + len(kernel) - 1
+    size = 1 << (length - 1).bit_length()
+    product = np.fft.rfft(signal, size) * np.fft.rfft(kernel, size)
+    return np.fft.irfft(product, size)[:length]
+
+
+def known(dialects: Sequence[Dialect] = DIALECTS) -> tuple[Dialect, ...]:
+    """Those the demo model was trained on."""
+    return tuple(each for each in dialects if each.known)

@@ -1,0 +1,173 @@
+"""One way to load a GLM-ASR model, tiny or real: a folder in the published layout, or a hub id.
+
+Beside `config.json` our own models keep `earmark.json`, the manifest: what has to be the same in training
+and in use but which the published layout has no place for. A folder without one gets the published model's
+behaviour.
+"""
+
+import json
+import logging
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import torch
+from huggingface_hub.errors import HFValidationError
+from transformers import GlmAsrForConditionalGeneration, GlmAsrProcessor
+
+from earmark.speech.errors import EarmarkError
+
+logger = logging.getLogger(__name__)
+
+MANIFEST_NAME = "earmark.json"
+WINDOWS = ("fixed", "trimmed")
+_HUB_FILES = ["*.json", "*.jinja", "*.safetensors", "*.txt", "*.model"]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a model was trained with and must be used with.
+
+    `window`: `fixed` pads every clip to 30 s, as the published model was trained; `trimmed` pads a clip
+    only to the next multiple of `window_step` seconds. The encoder has no padding mask, so the two give
+    different features. `prompt`: the request put to the model, None for the processor's own.
+    `max_new_tokens_per_second`: the cap on output by length of audio. `description`: one line for people.
+    """
+
+    window: str = "fixed"
+    window_step: float = 0.48
+    prompt: str | None = None
+    max_new_tokens_per_second: float = 15.0
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if self.window not in WINDOWS:
+            raise EarmarkError(
+                "recognition:model:manifest",
+                f"window is {self.window!r} in {MANIFEST_NAME}, not one of {', '.join(WINDOWS)}.",
+                "Correct the model's manifest.",
+            )
+        for name in ("window_step", "max_new_tokens_per_second"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                raise EarmarkError(
+                    "recognition:model:manifest",
+                    f"{name} is {value!r} in {MANIFEST_NAME}, not a number above 0.",
+                    "Correct the model's manifest.",
+                )
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready for use: weights, processor, manifest, and where they came from."""
+
+    model: Any
+    processor: Any
+    manifest: Manifest
+    source: str
+
+    @property
+    def tokenizer(self) -> Any:
+        """The processor's tokenizer."""
+        return self.processor.tokenizer
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = self.model.device
+        return device
+
+    @property
+    def end_token_ids(self) -> tuple[int, ...]:
+        """Every token that ends a transcript; the first is the one we train with."""
+        ids = self.model.generation_config.eos_token_id
+        return tuple(ids) if isinstance(ids, list | tuple) else (int(ids),)
+
+
+def load_model(source: str, device: str = "cpu", dtype: torch.dtype | None = None) -> LoadedModel:
+    """Load a model from a folder in the published layout or from the hub by id, in evaluation mode.
+
+    A hub id is looked up in the local hub cache first and downloaded only when it is not there. `dtype`
+    defaults to float32 on a CPU and bfloat16 elsewhere. Only safetensors weights are read. Raises
+    EarmarkError `recognition:model:unavailable` when neither gives a model, `recognition:model:manifest`
+    for a bad manifest.
+    """
+    folder = _find_folder(source)
+    manifest = read_manifest(folder)
+    dtype = dtype or (torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16)
+    try:
+        processor = GlmAsrProcessor.from_pretrained(folder)
+        model = GlmAsrForConditionalGeneration.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise _unavailable(source, f"{folder} does not hold a GLM-ASR model: {error}") from error
+    return LoadedModel(model.to(device).eval(), processor, manifest, source)
+
+
+def save_model(loaded: LoadedModel, folder: Path) -> None:
+    """Write model, processor and manifest into `folder` in the published layout, weights as safetensors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    loaded.model.save_pretrained(folder)
+    loaded.processor.save_pretrained(folder)
+    text = json.dumps(asdict(loaded.manifest), indent=2, ensure_ascii=False)
+    (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The folder's manifest, or the published model's behaviour when it has none.
+
+    Raises EarmarkError `recognition:model:manifest` when it is not JSON or has a key we do not know.
+    """
+    path = folder / MANIFEST_NAME
+    if not path.exists():
+        return Manifest()
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise EarmarkError(
+            "recognition:model:manifest", f"{path} is not JSON: {error}.", "Correct the model's manifest."
+        ) from error
+    known = {field.name for field in fields(Manifest)}
+    if not isinstance(values, dict) or set(values) - known:
+        raise EarmarkError(
+            "recognition:model:manifest",
+            f"{path} holds {values!r}; known keys are {', '.join(sorted(known))}.",
+            "Correct the model's manifest.",
+        )
+    return Manifest(**values)
+
+
+def _find_folder(source: str) -> Path:
+    folder = Path(source).expanduser()
+    if (folder / "config.json").is_file():
+        return folder
+    if folder.exists():
+        raise _unavailable(source, f"{folder} has no config.json")
+    if source.startswith(("/", ".", "~")) or source.count("/") != 1:
+        raise _unavailable(source, f"there is no folder {folder}")
+    return _find_on_hub(source)
+
+
+def _find_on_hub(hub_id: str) -> Path:
+    try:
+        folder = Path(huggingface_hub.snapshot_download(hub_id, local_files_only=True))
+        logger.info("model %s taken from the local hub cache at %s", hub_id, folder)
+        if (folder / "config.json").is_file():
+            return folder
+    except (OSError, HFValidationError):
+        logger.info("model %s is not in the local hub cache; asking the hub", hub_id)
+    try:
+        return Path(huggingface_hub.snapshot_download(hub_id, allow_patterns=_HUB_FILES))
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = (
+            f"there is no folder of that name and the hub did not give it ({type(error).__name__}: {error})"
+        )
+        raise _unavailable(hub_id, reason) from error
+
+
+def _unavailable(source: str, reason: str) -> EarmarkError:
+    return EarmarkError(
+        "recognition:model:unavailable",
+        f"The model {source!r} cannot be loaded: {reason}.",
+        "Set EARMARK_MODEL to a model folder on this machine, or to a hub id this machine can reach.",
+    )
