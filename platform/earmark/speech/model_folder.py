@@ -93,7 +93,7 @@ def load_model(source: str, device: str = "cpu", dtype: torch.dtype | None = Non
     EarmarkError `recognition:model:unavailable` when neither gives a model, `recognition:model:manifest`
     for a bad manifest.
     """
-    folder = _find_folder(source)
+    folder = find_folder(source)
     manifest = read_manifest(folder)
     dtype = dtype or (torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16)
     try:
@@ -137,7 +137,11 @@ def read_manifest(folder: Path) -> Manifest:
     return Manifest(**values)
 
 
-def _find_folder(source: str) -> Path:
+def find_folder(source: str) -> Path:
+    """The folder on this machine that holds the model `source`: itself, or its copy in the hub's cache.
+
+    Raises EarmarkError `recognition:model:unavailable`.
+    """
     folder = Path(source).expanduser()
     if (folder / "config.json").is_file():
         return folder
