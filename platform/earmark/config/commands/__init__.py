@@ -1,0 +1,1 @@
+"""What the `earmark` command does, grouped by subject."""

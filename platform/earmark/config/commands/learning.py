@@ -1,0 +1,163 @@
+"""`earmark transcribe`, `snapshot`, `train`, `evaluate`, `promote`, `export`."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from earmark.config.commands.session import collection_option, find_collection, follow, platform_command, say
+from earmark.speech.errors import EarmarkError
+
+if TYPE_CHECKING:
+    from earmark.datasets.models import Snapshot
+    from earmark.recognition.models import ModelVersion
+
+
+@click.command()
+@click.option(
+    "--only", type=click.Choice(["pool", "unlabelled", "test", "all"]), default="pool", show_default=True
+)
+@collection_option
+@platform_command
+def transcribe(only: str, slug: str | None, as_json: bool) -> None:
+    """Let the champion hear the clips it has not heard yet."""
+    from earmark.recognition.transcription import submit_transcription
+
+    job = submit_transcription(collection=find_collection(slug), only=only, by=None)
+    say(follow(job, "transcribe", as_json=as_json).result, as_json=as_json)
+
+
+@click.command()
+@click.option("--test", is_flag=True, help="Freeze the test set instead: once, for good.")
+@collection_option
+@platform_command
+def snapshot(test: bool, slug: str | None, as_json: bool) -> None:
+    """Freeze clips, references and splits as they are now."""
+    from earmark.datasets.snapshots import freeze_test_set, take_snapshot
+
+    take = freeze_test_set if test else take_snapshot
+    row = take(collection=find_collection(slug), by=None)
+    say({"snapshot": row.pk, "digest": row.digest, **row.counts}, as_json=as_json)
+
+
+@click.command()
+@click.option("--recipe", default="mean-teacher", show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Change one setting of the recipe.")
+@collection_option
+@platform_command
+def train(recipe: str, seed: int, pairs: tuple[str, ...], slug: str | None, as_json: bool) -> None:
+    """Train from the champion on what is labelled now and the rest of the pool, then evaluate."""
+    from earmark.jobs.models import Job
+    from training_jobs.services import launch
+
+    training = launch(
+        collection=find_collection(slug), recipe=recipe, seed=seed, overrides=_overrides(pairs), by=None
+    )
+    if training.job is None:
+        raise EarmarkError("training:job:missing", f"Training {training.pk} has no job.", "Launch it again.")
+    finished = follow(training.job, f"train ({recipe})", as_json=as_json)
+    for pk in finished.result["evaluation_jobs"]:
+        follow(Job.objects.get(pk=pk), "evaluate", as_json=as_json)
+    training.refresh_from_db()
+    say(
+        {"training_job": training.pk, "model": training.model, "snapshot": training.snapshot.digest},
+        as_json=as_json,
+    )
+
+
+@click.command()
+@click.argument("model")
+@collection_option
+@platform_command
+def evaluate(model: str, slug: str | None, as_json: bool) -> None:
+    """Score MODEL on the frozen test set."""
+    from earmark.datasets.snapshots import test_set
+    from training_jobs.services import request_evaluation
+
+    collection = find_collection(slug)
+    frozen = test_set(collection)
+    if frozen is None:
+        raise EarmarkError(
+            "evaluation:test-set:missing",
+            f"Collection {collection.slug} has no frozen test set.",
+            "Freeze it with `earmark snapshot --test`.",
+        )
+    job = request_evaluation(model=_model(model), snapshot=frozen)
+    say(follow(job, "evaluate", as_json=as_json).result, as_json=as_json)
+
+
+@click.command()
+@click.argument("model")
+@collection_option
+@platform_command
+def promote(model: str, slug: str | None, as_json: bool) -> None:
+    """Make MODEL the collection's champion."""
+    from earmark.recognition.registry import set_alias
+
+    collection = find_collection(slug)
+    set_alias(collection=collection, name="champion", model=_model(model), by=None)
+    say({"collection": collection.slug, "champion": model}, as_json=as_json)
+
+
+@click.command()
+@click.option(
+    "--snapshot", "digest", help="First characters of its digest; the newest training snapshot otherwise."
+)
+@click.option(
+    "--format", "form", type=click.Choice(["jsonl", "audiofolder"]), default="jsonl", show_default=True
+)
+@click.option("--to", "target", type=click.Path(path_type=Path), required=True, help="File to write.")
+@collection_option
+@platform_command
+def export(digest: str | None, form: str, target: Path, slug: str | None, as_json: bool) -> None:
+    """Write a snapshot's labelled set to a file."""
+    from earmark.datasets.exports import request_export
+
+    row = request_export(snapshot=_snapshot(slug, digest), format=form, by=None)
+    if row.job is None:
+        raise EarmarkError("datasets:export:missing", f"Export {row.pk} has no job.", "Ask for it again.")
+    follow(row.job, f"export {form}", as_json=as_json)
+    row.refresh_from_db()
+    with row.file.open("rb") as source, target.open("wb") as file:
+        shutil.copyfileobj(source, file)
+    say({"export": row.pk, "file": str(target), "bytes": target.stat().st_size}, as_json=as_json)
+
+
+def _overrides(pairs: tuple[str, ...]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="--set")
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return values
+
+
+def _model(name: str) -> "ModelVersion":
+    from earmark.recognition.models import ModelVersion
+
+    found = ModelVersion.objects.filter(name=name).first()
+    if found is None:
+        known = ", ".join(ModelVersion.objects.values_list("name", flat=True)[:10])
+        raise EarmarkError(
+            "recognition:model:unknown", f"There is no model version {name!r}.", f"The newest are: {known}."
+        )
+    return found
+
+
+def _snapshot(slug: str | None, digest: str | None) -> "Snapshot":
+    collection = find_collection(slug)
+    found = collection.snapshots.filter(purpose="training", digest__startswith=digest or "").first()
+    if found is None:
+        raise EarmarkError(
+            "datasets:snapshot:unknown",
+            f"Collection {collection.slug} has no training snapshot {digest or 'yet'}.",
+            "Take one with `earmark snapshot`.",
+        )
+    return found

@@ -1,0 +1,19 @@
+from django.contrib import admin
+from unfold.admin import ModelAdmin
+
+from training_jobs.models import Evaluation, TrainingJob
+
+
+@admin.register(TrainingJob)
+class TrainingJobAdmin(ModelAdmin):
+    list_display = ("id", "collection", "recipe", "seed", "base", "model", "created_at")
+    list_filter = ("recipe", "collection")
+    list_select_related = ("collection", "base", "model")
+    raw_id_fields = ("snapshot", "base", "model", "job", "created_by")
+
+
+@admin.register(Evaluation)
+class EvaluationAdmin(ModelAdmin):
+    list_display = ("id", "model", "snapshot", "error_rate", "low", "high", "clips", "created_at")
+    list_select_related = ("model", "snapshot")
+    raw_id_fields = ("model", "snapshot")

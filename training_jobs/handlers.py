@@ -1,0 +1,35 @@
+"""What jobs of this app do."""
+
+from typing import Any
+
+from earmark.datasets.models import Snapshot
+from earmark.datasets.snapshots import test_set
+from earmark.jobs.registry import Context, handler
+from earmark.recognition.models import ModelVersion
+from training_jobs import evaluation, services, training
+from training_jobs.models import TrainingJob
+
+
+@handler("training_jobs.train", queue="gpu")
+def train(context: Context, *, training_job_id: int) -> dict[str, Any]:
+    """Train, register the model, and ask for its evaluation beside its base's."""
+    row = TrainingJob.objects.select_related("collection", "snapshot", "base").get(pk=training_job_id)
+    model = training.train(row, context)
+    snapshot = test_set(row.collection)
+    evaluations = [
+        services.request_evaluation(model=each, snapshot=snapshot).pk
+        for each in (row.base, model)
+        if snapshot and not each.evaluations.filter(snapshot=snapshot).exists()
+    ]
+    return {"model": model.pk, "evaluation_jobs": evaluations}
+
+
+@handler("training_jobs.evaluate", queue="gpu")
+def evaluate(context: Context, *, model_id: int, snapshot_id: int) -> dict[str, Any]:
+    """Score one model on one frozen test set."""
+    result = evaluation.evaluate(
+        model=ModelVersion.objects.get(pk=model_id),
+        snapshot=Snapshot.objects.select_related("collection").get(pk=snapshot_id),
+        context=context,
+    )
+    return {"evaluation": result.pk, "error_rate": result.error_rate, "interval": [result.low, result.high]}
