@@ -1,0 +1,34 @@
+"""The averaged teacher of Mean Teacher (Tarvainen and Valpola, 2017), kept in float32."""
+
+import copy
+
+import torch
+
+
+def make_teacher(student: torch.nn.Module) -> torch.nn.Module:
+    """A copy of the student in float32 that takes no gradient."""
+    teacher = copy.deepcopy(student).float().eval()
+    teacher.requires_grad_(False)
+    return teacher
+
+
+def copy_weights(source: torch.nn.Module, target: torch.nn.Module) -> None:
+    """Make every parameter and buffer of `target` equal to that of `source`."""
+    with torch.no_grad():
+        for mine, other in _pairs(target, source):
+            mine.copy_(other)
+
+
+def update_teacher(teacher: torch.nn.Module, student: torch.nn.Module, decay: float) -> None:
+    """teacher <- decay * teacher + (1 - decay) * student, in float32: bfloat16 would lose a small step."""
+    with torch.no_grad():
+        for mine, other in _pairs(teacher, student):
+            if mine.is_floating_point():
+                mine.lerp_(other.to(mine.dtype), 1 - decay)
+            else:
+                mine.copy_(other)
+
+
+def _pairs(a: torch.nn.Module, b: torch.nn.Module) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    parameters = list(zip(a.parameters(), b.parameters(), strict=True))
+    return parameters + list(zip(a.buffers(), b.buffers(), strict=True))

@@ -1,0 +1,121 @@
+"""What changes while a run goes on, as pure functions of the step."""
+
+import math
+from dataclasses import dataclass
+
+from training_jobs.recipe.recipes import Recipe
+
+WARM_UP = "warm-up"
+MIXED = "mixed"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """`steps` optimiser steps from `first_step`, each on `real` labelled and `pseudo` pseudo-labelled clips.
+
+    `relabel` says that a labelling pass comes before it.
+    """
+
+    index: int
+    stage: str
+    first_step: int
+    steps: int
+    real: int
+    pseudo: int
+    relabel: bool
+
+    @property
+    def end_step(self) -> int:
+        return self.first_step + self.steps
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every epoch of a run, known before it starts."""
+
+    epochs: tuple[Epoch, ...]
+
+    @property
+    def total_steps(self) -> int:
+        return self.epochs[-1].end_step
+
+    @property
+    def mixed_start(self) -> int:
+        """First step of the mixed stage; `total_steps` where there is none."""
+        return next((e.first_step for e in self.epochs if e.stage == MIXED), self.total_steps)
+
+    @property
+    def labelling_passes(self) -> int:
+        return sum(e.relabel for e in self.epochs)
+
+    def epoch_of(self, step: int) -> Epoch:
+        return next(e for e in self.epochs if e.first_step <= step < e.end_step)
+
+
+def make_plan(recipe: Recipe, *, labelled: int, unlabelled: int) -> Plan:
+    """The epochs of a run over that many clips; without unlabelled ones mixed epochs hold labelled ones only."""
+    epochs: list[Epoch] = []
+    step = 0
+    for index in range(recipe.warm_up_epochs + recipe.mixed_epochs):
+        mixed = index - recipe.warm_up_epochs
+        share = pseudo_share(recipe, mixed) if mixed >= 0 and unlabelled else 0.0
+        real, pseudo = split_batch(recipe.batch_size, share)
+        steps = recipe.epoch_steps or math.ceil(labelled / real)
+        relabel = unlabelled > 0 and relabels_before(recipe, mixed)
+        stage = MIXED if mixed >= 0 else WARM_UP
+        epochs.append(Epoch(index, stage, step, steps, real, pseudo, relabel))
+        step += steps
+    return Plan(tuple(epochs))
+
+
+def pseudo_share(recipe: Recipe, mixed_epoch: int) -> float:
+    """Share of pseudo-labelled clips in the batches of that mixed epoch (0 is the first)."""
+    if recipe.mixed_epochs <= 1:
+        return recipe.pseudo_share_start
+    done = mixed_epoch / (recipe.mixed_epochs - 1)
+    return recipe.pseudo_share_start + done * (recipe.pseudo_share_end - recipe.pseudo_share_start)
+
+
+def split_batch(batch_size: int, share: float) -> tuple[int, int]:
+    """Labelled and pseudo-labelled clips in a batch: at least one each where the share is over 0."""
+    pseudo = min(max(round(batch_size * share), 1 if share > 0 else 0), batch_size - 1)
+    return batch_size - pseudo, pseudo
+
+
+def relabels_before(recipe: Recipe, mixed_epoch: int) -> bool:
+    """Whether a labelling pass comes before that mixed epoch (negative: an epoch of the warm-up)."""
+    if mixed_epoch < 0 or mixed_epoch == 0 or recipe.relabel_epochs == 0:
+        return mixed_epoch == 0
+    return mixed_epoch % recipe.relabel_epochs == 0
+
+
+def learning_rate(recipe: Recipe, step: int, total_steps: int) -> float:
+    """Linear rise from 0, then a cosine fall to `final_share` of the peak at the last step."""
+    rise = max(1, round(recipe.rise_share * total_steps))
+    if step < rise:
+        return recipe.learning_rate * (step + 1) / rise
+    done = (step + 1 - rise) / max(1, total_steps - rise)
+    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+    return recipe.learning_rate * (recipe.final_share + (1 - recipe.final_share) * fall)
+
+
+def consistency_weight(recipe: Recipe, step: int, plan: Plan) -> float:
+    """0 in the warm-up, then the rise exp(-5 (1 - t)^2) of Tarvainen and Valpola (2017), then constant."""
+    if step < plan.mixed_start:
+        return 0.0
+    rise = recipe.consistency_rise_share * (plan.total_steps - plan.mixed_start)
+    if rise == 0:
+        return recipe.consistency_weight
+    done = min(1.0, (step - plan.mixed_start) / rise)
+    return recipe.consistency_weight * math.exp(-5 * (1 - done) ** 2)
+
+
+def teacher_decay(recipe: Recipe, epoch_steps: int) -> float:
+    """Decay of the teacher's average per step.
+
+    Where `teacher_keep_per_epoch` w is set: w^(1 / steps per epoch), as in momentum pseudo-labelling (Higuchi
+    2021).
+    """
+    if recipe.teacher_keep_per_epoch:
+        return float(recipe.teacher_keep_per_epoch ** (1 / epoch_steps))
+    return recipe.teacher_decay
