@@ -1,7 +1,7 @@
 """What demo speakers say: numbers and short commands, in English, Mandarin and Cantonese.
 
-Cantonese is written in simplified characters, the colloquial words (`啲`, `而家`, `畀`) as people write them; numbers
-and most commands share their characters with Mandarin, so what differs is the sound.
+Cantonese is written in simplified characters, the colloquial words (`啲`, `而家`, `畀`) as people write them;
+numbers and most commands share their characters with Mandarin, so what differs is the sound.
 """
 
 import hashlib
@@ -12,10 +12,10 @@ from typing import NamedTuple
 from earmark.speech.errors import EarmarkError
 
 _ONES_EN = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS_EN = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS_EN = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _DIGITS_ZH = "零一二三四五六七八九"
 _HELD_OUT_EVERY = 8
 

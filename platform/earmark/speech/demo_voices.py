@@ -1,7 +1,8 @@
 """Who speaks in the demo: synthetic speakers of dialects the demo model knows and of dialects it never heard.
 
-A speaker is a timbre with a pitch and a pace of its own, in a room of its own. The demo model trains on many timbres
-of the known dialects (`training_speaker`); the demo corpus is spoken by the few fixed `SPEAKERS`.
+A speaker is a timbre with a pitch and a pace of its own, in a room of its own. The demo model trains on
+many timbres of the known dialects (`training_speaker`); the demo corpus is spoken by the few fixed
+`SPEAKERS`.
 """
 
 from collections.abc import Sequence
@@ -16,9 +17,10 @@ from earmark.speech.errors import EarmarkError
 from earmark.speech.synthesis import Synthesiser, Voice
 
 TIMBRES = (
-    "m1 m2 m3 m4 m5 m6 m7 m8 f1 f2 f3 f4 f5 Andy Annie Denis Michael Mike adam antonio belinda benjamin david "
-    "edward linda paul pedro robert steph victor"
-).split()
+    "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2",
+    "f3", "f4", "f5", "Andy", "Annie", "Denis", "Michael", "Mike", "adam", "antonio",
+    "belinda", "benjamin", "david", "edward", "linda", "paul", "pedro", "robert", "steph", "victor",
+)  # fmt: skip
 """espeak-ng's natural-sounding variants."""
 
 
@@ -112,8 +114,8 @@ def speak(synthesiser: Synthesiser, speaker: Speaker, text: str, rng: Random) ->
 def in_room(samples: np.ndarray, room: Room, rng: Random) -> np.ndarray:
     """Samples float32 [n] at 16 kHz as a microphone in the room hears them: echo, level, pinkish noise.
 
-    A short random pause is added before and after. The echo is noise decaying by 60 dB in the reverberation time
-    (Polack's model), 12 dB under the direct sound.
+    A short random pause is added before and after. The echo is noise decaying by 60 dB in the reverberation
+    time (Polack's model), 12 dB under the direct sound.
     """
     noise = np.random.default_rng(rng.getrandbits(64))
     before, after = (round(rng.uniform(0.03, 0.15) * SAMPLE_RATE) for _ in range(2))

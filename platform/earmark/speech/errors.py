@@ -5,7 +5,8 @@ class EarmarkError(Exception):
     """A failure a person can act on.
 
     `error_id` is stable and reads from the general to the particular (`corpus:audio:unreadable`), `message`
-    names the offending value and the reason, `hint` says who must do what. `str(error)` is what a person reads.
+    names the offending value and the reason, `hint` says who must do what. `str(error)` is what a person
+    reads.
     """
 
     def __init__(self, error_id: str, message: str, hint: str = "") -> None:
