@@ -1,0 +1,1 @@
+"""The demonstration: synthetic speech, simulated annotators, and the loop that users turn."""
