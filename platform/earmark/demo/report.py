@@ -14,7 +14,9 @@ from earmark.demo.turns import Turned
 from training_jobs.models import Evaluation
 
 
-def report(collection: Collection, turns: Sequence[Turned], *, wall_seconds: float, loop_seconds: float) -> dict[str, Any]:
+def report(
+    collection: Collection, turns: Sequence[Turned], *, wall_seconds: float, loop_seconds: float
+) -> dict[str, Any]:
     """Everything of the run as JSON values; error rates are those of the frozen test set."""
     return {
         "corpus": _corpus(collection),

@@ -137,7 +137,9 @@ def _write_speaker(folder: Path, part: Part, seed: int, synthesiser: Synthesiser
 
 
 def _write_audio(path: Path, samples: np.ndarray, container: Container) -> None:
-    at_rate = soxr.resample(samples, SAMPLE_RATE, container.rate) if container.rate != SAMPLE_RATE else samples
+    at_rate = (
+        soxr.resample(samples, SAMPLE_RATE, container.rate) if container.rate != SAMPLE_RATE else samples
+    )
     channels = np.repeat(at_rate[:, None], container.channels, axis=1)
     soundfile.write(path, np.clip(channels, -1, 1), container.rate, subtype=container.subtype)
 

@@ -105,7 +105,9 @@ def hear_again(collection: Collection, by: User) -> None:
 
 def pool_seconds(collection: Collection) -> float:
     """Seconds of audio that may be labelled and trained on."""
-    return sum(Clip.objects.filter(collection=collection, split=Split.TRAIN).values_list("seconds", flat=True))
+    return sum(
+        Clip.objects.filter(collection=collection, split=Split.TRAIN).values_list("seconds", flat=True)
+    )
 
 
 def spoken_by_clip(collection: Collection, folder: Path) -> dict[int, str]:
@@ -139,7 +141,9 @@ def _train(
         follow(job, "train")
     training.refresh_from_db()
     if training.model is None:
-        raise EarmarkError("demo:training:no-model", f"Training {training.pk} made no model.", "Read its page.")
+        raise EarmarkError(
+            "demo:training:no-model", f"Training {training.pk} made no model.", "Read its page."
+        )
     with stages.timed("evaluate"):
         follow(request_evaluation(model=training.model, snapshot=frozen, by=by), "evaluate")
     return training, training.model
