@@ -70,3 +70,24 @@ class Hypothesis(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class TranscriptionFailure(models.Model):
+    """Why one model could not hear one clip; gone once it has. The next run tries the clip again."""
+
+    clip = models.ForeignKey(Clip, on_delete=models.CASCADE, related_name="transcription_failures")
+    model = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="transcription_failures")
+    error_id = models.CharField(_("error id"), max_length=80)
+    error = models.TextField(_("error"))
+    at = models.DateTimeField(_("at"), auto_now=True)
+
+    class Meta:
+        ordering = ["-at"]
+        verbose_name = _("transcription failure")
+        verbose_name_plural = _("transcription failures")
+        constraints = [
+            models.UniqueConstraint(fields=["clip", "model"], name="one_failure_per_clip_and_model")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.clip}: {self.error_id}"
