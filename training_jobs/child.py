@@ -3,20 +3,19 @@
 import ctypes
 import fcntl
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 from earmark.speech.errors import EarmarkError
 
 EXIT_INTERRUPTED = 75
 STOP_SECONDS = 30.0
 LOCK_SECONDS = 60.0
+LOCK_FILE = ".lock"
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -28,16 +27,15 @@ def _end_with_parent() -> None:
 class Trainer:
     """`python -m training_jobs.recipe FOLDER`, watched.
 
-    The lock on the folder is inherited by the child: it is held until watcher and child are both gone, so a new
-    watcher never starts a second trainer on the same folder.
+    A trainer holds its folder's lock as long as it lives. One whose watcher was killed is saving its checkpoint
+    when the next watcher comes, which waits for it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def __enter__(self) -> "Trainer":
-        self._lock = (self.folder / "lock").open("w")
-        _take(self._lock, self.folder)
+        _wait_until_free(self.folder)
         self._errors = (self.folder / "stderr.log").open("ab")
         self._errors_from = self._errors.tell()
         self.process = subprocess.Popen(
@@ -45,7 +43,6 @@ class Trainer:
             stdin=subprocess.DEVNULL,
             stdout=self._errors,
             stderr=self._errors,
-            pass_fds=[self._lock.fileno()],
             preexec_fn=_end_with_parent,
         )
         return self
@@ -55,7 +52,6 @@ class Trainer:
     ) -> None:
         self.stop()
         self._errors.close()
-        self._lock.close()
 
     def poll(self) -> int | None:
         """The exit code, None while it runs."""
@@ -89,18 +85,19 @@ class Trainer:
         )
 
 
-def _take(lock: IO[str], folder: Path) -> None:
+def _wait_until_free(folder: Path) -> None:
     deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline:
-                raise EarmarkError(
-                    "training:folder:busy",
-                    f"Another trainer still works in {folder} (asked from process {os.getpid()}).",
-                    "Wait for it to end or stop it, then launch the training again.",
-                ) from error
-            time.sleep(0.5)
-        else:
-            return
+    with (folder / LOCK_FILE).open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise EarmarkError(
+                        "training:folder:busy",
+                        f"Another trainer still works in {folder}.",
+                        "Wait for it to end or stop it, then launch the training again.",
+                    ) from error
+                time.sleep(0.5)
+            else:
+                return
