@@ -11,7 +11,10 @@ from earmark.speech.errors import EarmarkError
 
 COMMANDS = {
     "up": "earmark.local.commands:up",
+    "services": "earmark.local.commands:services",
     "doctor": "earmark.local.commands:doctor",
+    "health": "earmark.local.commands:health",
+    "prepare": "earmark.local.commands:prepare",
     "demo": "earmark.demo.command:demo",
     "ingest": "earmark.config.commands.corpus:ingest",
     "status": "earmark.config.commands.corpus:status",

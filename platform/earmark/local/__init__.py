@@ -1,1 +1,1 @@
-"""The embedded default: PostgreSQL, Redis, Label Studio, site and workers as child processes of one command."""
+"""The embedded default: PostgreSQL, Redis, Label Studio, site and workers as children of one command."""
