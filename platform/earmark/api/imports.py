@@ -1,0 +1,107 @@
+"""Bringing audio in, and what became of each file."""
+
+from pathlib import Path
+from typing import Any
+
+from django.db.models import Count
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import generics, serializers
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from earmark.accounts.roles import Role
+from earmark.api.access import InCollection, OfCollection, PartsOf
+from earmark.api.filters import ImportFileFilter
+from earmark.api.idempotency import once_per_key
+from earmark.api.jobs import Accepted, accepted
+from earmark.api.pagination import ById, NewestFirst
+from earmark.api.uploads import laid_down
+from earmark.corpus.ingest import submit_ingest
+from earmark.corpus.models import Import, ImportFile
+
+
+class ImportOut(serializers.ModelSerializer[Import]):
+    source = serializers.SerializerMethodField(help_text="last part of the folder's name")
+
+    class Meta:
+        model = Import
+        fields = ("id", "source", "created_at")
+
+    def get_source(self, row: Import) -> str:
+        return Path(row.source).name
+
+
+class ImportDetail(ImportOut):
+    outcomes = serializers.SerializerMethodField(help_text="how many files were ingested, duplicate, failed")
+
+    class Meta(ImportOut.Meta):
+        fields = (*ImportOut.Meta.fields, "outcomes")
+
+    @extend_schema_field(serializers.DictField(child=serializers.IntegerField()))
+    def get_outcomes(self, row: Import) -> dict[str, int]:
+        counted = dict(row.files.order_by().values_list("outcome").annotate(count=Count("pk")))
+        return {outcome: counted.get(outcome, 0) for outcome in ImportFile.Outcome.values}
+
+
+class ImportIn(serializers.Serializer[Any]):
+    files = serializers.ListField(
+        child=serializers.FileField(allow_empty_file=True), allow_empty=False, help_text="audio files"
+    )
+    manifest = serializers.FileField(
+        required=False,
+        help_text="CSV or JSONL with path (the file's name), speaker, language, dialect, split, text, licence",
+    )
+
+
+class ImportAccepted(Accepted):
+    import_ = ImportOut()
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        return {"import": fields.pop("import_"), **fields}
+
+
+class Imports(InCollection, generics.ListAPIView[Import]):
+    queryset = Import.objects.all()
+    serializer_class = ImportOut
+    pagination_class = NewestFirst
+    parser_classes = (MultiPartParser,)
+    needs = {"GET": Role.VIEWER, "POST": Role.MANAGER}
+
+    @extend_schema(
+        summary="Upload audio files",
+        request={"multipart/form-data": ImportIn},
+        responses={202: ImportAccepted},
+    )
+    @once_per_key
+    def post(self, request: Request, slug: str) -> Response:
+        sent = ImportIn(data=request.data)
+        sent.is_valid(raise_exception=True)
+        with laid_down(sent.validated_data["files"], sent.validated_data.get("manifest")) as upload:
+            made, job = submit_ingest(
+                collection=self.collection, source=upload.folder, manifest=upload.manifest, by=self.person
+            )
+        return accepted(self, job, **{"import": self.get_serializer(made).data})
+
+
+class OneImport(OfCollection, generics.RetrieveAPIView[Import]):
+    queryset = Import.objects.select_related("collection")
+    serializer_class = ImportDetail
+
+
+class ImportFileOut(serializers.ModelSerializer[ImportFile]):
+    class Meta:
+        model = ImportFile
+        fields = ("id", "path", "outcome", "error_id", "error", "recording")
+
+
+class ImportFiles(PartsOf, generics.ListAPIView[ImportFile]):
+    """What became of each file of an import, with the reason where it failed."""
+
+    whole = Import.objects.select_related("collection")
+    part_of = "of"
+    queryset = ImportFile.objects.all()
+    serializer_class = ImportFileOut
+    filterset_class = ImportFileFilter
+    pagination_class = ById

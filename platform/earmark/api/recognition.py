@@ -1,0 +1,139 @@
+"""Models, the parts they play, and having clips heard."""
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from earmark.accounts.models import User
+from earmark.accounts.roles import Role
+from earmark.api.access import Answering, InCollection
+from earmark.api.idempotency import once_per_key
+from earmark.api.jobs import Accepted, accepted
+from earmark.api.pagination import ById, NewestFirst
+from earmark.corpus.access import visible_collections
+from earmark.loop.promotion import promote_if_better
+from earmark.recognition.models import Alias, ModelVersion
+from earmark.recognition.registry import set_alias
+from earmark.recognition.transcription import Only, submit_transcription
+
+
+def visible_models(person: User) -> QuerySet[ModelVersion]:
+    """The models that play a part, made a round, or were trained or scored in a collection of `person`'s."""
+    if person.is_superuser:
+        return ModelVersion.objects.all()
+    own = visible_collections(person).values("pk")
+    ways = ("aliases__collection", "made_by__collection", "trainings__collection", "rounds__collection",
+            "evaluations__snapshot__collection")  # fmt: skip
+    seen = Q()
+    for way in ways:
+        seen |= Q(pk__in=ModelVersion.objects.filter(**{f"{way}__in": own}).values("pk"))
+    return ModelVersion.objects.filter(seen)
+
+
+class VisibleModel(serializers.PrimaryKeyRelatedField[ModelVersion]):
+    """The id of a model the person may see."""
+
+    def get_queryset(self) -> QuerySet[ModelVersion]:
+        request = self.context.get("request")
+        return visible_models(request.user) if request else ModelVersion.objects.none()
+
+
+class ModelOut(serializers.ModelSerializer[ModelVersion]):
+    lineage = serializers.DictField(
+        read_only=True, help_text="snapshot digest, recipe, seed, code version, content"
+    )
+
+    class Meta:
+        model = ModelVersion
+        fields = ("id", "name", "parent", "lineage", "created_at")
+
+
+class Models(Answering, generics.ListAPIView[ModelVersion]):
+    """The model versions at work in your collections."""
+
+    queryset = ModelVersion.objects.all()
+    serializer_class = ModelOut
+    pagination_class = NewestFirst
+
+    def get_queryset(self) -> QuerySet[ModelVersion]:
+        return ModelVersion.objects.none() if self.is_being_described else visible_models(self.person)
+
+
+class OneModel(Models, generics.RetrieveAPIView[ModelVersion]):
+    pass
+
+
+class AliasOut(serializers.ModelSerializer[Alias]):
+    model = ModelOut()
+
+    class Meta:
+        model = Alias
+        fields = ("name", "model", "since")
+
+
+class Aliases(InCollection, generics.ListAPIView[Alias]):
+    """Which model is champion and which is challenger."""
+
+    queryset = Alias.objects.select_related("model")
+    serializer_class = AliasOut
+    pagination_class = ById
+
+
+class PromotionIn(serializers.Serializer[Any]):
+    model = VisibleModel()
+    alias = serializers.ChoiceField(choices=Alias.Name.choices, default=str(Alias.Name.CHAMPION))
+    only_if_better = serializers.BooleanField(
+        default=False,
+        help_text="compare with the champion on the frozen test set; one that is not better becomes challenger",
+    )
+
+
+class PromotionOut(serializers.Serializer[Any]):
+    alias = AliasOut()
+    reason = serializers.CharField(help_text="of the comparison; empty when none was asked for")
+
+
+class Promotions(InCollection):
+    """Give a model its part in the collection."""
+
+    serializer_class = PromotionIn
+    needs = {"POST": Role.MANAGER}
+
+    @extend_schema(summary="Promote a model", responses=PromotionOut)
+    def post(self, request: Request, slug: str) -> Response:
+        sent = self.get_serializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        model, name, reason = sent.validated_data["model"], sent.validated_data["alias"], ""
+        if sent.validated_data["only_if_better"]:
+            verdict = promote_if_better(collection=self.collection, model=model, by=self.person)
+            reason = verdict.reason
+            name = Alias.Name.CHAMPION if verdict.promote else Alias.Name.CHALLENGER
+        else:
+            set_alias(collection=self.collection, name=Alias.Name(name), model=model, by=self.person)
+        alias = Alias.objects.select_related("model").get(collection=self.collection, name=name)
+        return Response(PromotionOut({"alias": alias, "reason": reason}).data)
+
+
+class TranscriptionIn(serializers.Serializer[Any]):
+    model = VisibleModel(required=False, help_text="the champion when not given")
+    only = serializers.ChoiceField(choices=[str(each) for each in Only], default=str(Only.POOL))
+
+
+class Transcriptions(InCollection):
+    """Have clips heard that the model has not heard yet."""
+
+    serializer_class = TranscriptionIn
+    needs = {"POST": Role.MANAGER}
+
+    @extend_schema(summary="Transcribe", responses={202: Accepted})
+    @once_per_key
+    def post(self, request: Request, slug: str) -> Response:
+        sent = self.get_serializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        return accepted(
+            self, submit_transcription(collection=self.collection, by=self.person, **sent.validated_data)
+        )

@@ -1,0 +1,192 @@
+"""Rounds and what people sent back."""
+
+import math
+import secrets
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Exists, OuterRef, Q, Sum
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotation.models import Annotation, Round, RoundClip
+from annotation.rounds import close_round, request_round, start_sync
+from earmark.accounts.roles import Role
+from earmark.api.access import InCollection, OfCollection, PartsOf
+from earmark.api.filters import AnnotationFilter, RoundFilter
+from earmark.api.idempotency import once_per_key
+from earmark.api.jobs import Accepted, accepted
+from earmark.api.pagination import ById, NewestFirst
+
+MOST_SECONDS = 1_000 * 3600.0
+"""The largest budget of one round: a thousand hours."""
+
+
+class RoundOut(serializers.ModelSerializer[Round]):
+    label_studio_url = serializers.SerializerMethodField(help_text="the project, once there is one")
+
+    class Meta:
+        model = Round
+        fields = (
+            "id", "number", "status", "strategy", "budget_seconds", "audit_share", "seed", "model",
+            "label_studio_url", "synced_until", "created_at", "closed_at",
+        )  # fmt: skip
+
+    @extend_schema_field(serializers.URLField(allow_null=True))
+    def get_label_studio_url(self, round: Round) -> str | None:
+        if round.project_id is None:
+            return None
+        return f"{settings.EARMARK.label_studio_public_url}/projects/{round.project_id}/data"
+
+
+class RoundProgress(serializers.Serializer[Any]):
+    clips = serializers.IntegerField()
+    submitted = serializers.IntegerField(help_text="with at least one annotation")
+    skipped = serializers.IntegerField(help_text="of these, skipped by everyone who met them")
+    seconds = serializers.FloatField(help_text="of audio, in all clips")
+
+
+class RoundDetail(RoundOut):
+    progress = serializers.SerializerMethodField()
+
+    class Meta(RoundOut.Meta):
+        fields = (*RoundOut.Meta.fields, "progress")
+
+    @extend_schema_field(RoundProgress)
+    def get_progress(self, round: Round) -> dict[str, Any]:
+        answered = Annotation.objects.filter(round_clip=OuterRef("pk"))
+        clips = RoundClip.objects.filter(round=round).annotate(
+            is_submitted=Exists(answered), is_kept=Exists(answered.filter(was_skipped=False))
+        )
+        return clips.aggregate(
+            clips=Count("pk"),
+            submitted=Count("pk", filter=Q(is_submitted=True)),
+            skipped=Count("pk", filter=Q(is_submitted=True, is_kept=False)),
+            seconds=Sum("clip__seconds", default=0.0),
+        )
+
+
+class Finite(serializers.FloatField):
+    """A number that is one: no NaN, which no comparison refuses."""
+
+    def to_internal_value(self, data: Any) -> float:
+        value = super().to_internal_value(data)
+        if not math.isfinite(value):
+            self.fail("invalid")
+        return value
+
+
+class RoundIn(serializers.Serializer[Any]):
+    budget_seconds = Finite(
+        min_value=0.1, max_value=MOST_SECONDS, help_text="of audio that people shall hear"
+    )
+    audit_share = Finite(min_value=0, max_value=1, default=0.1, help_text="share drawn at random")
+    seed = serializers.IntegerField(
+        min_value=0,
+        max_value=2**31 - 1,
+        required=False,
+        help_text="of the random draws; drawn itself when not given",
+    )
+
+
+class RoundAccepted(Accepted):
+    round = RoundOut()
+
+
+class Rounds(InCollection, generics.ListAPIView[Round]):
+    queryset = Round.objects.all()
+    serializer_class = RoundOut
+    filterset_class = RoundFilter
+    pagination_class = NewestFirst
+    needs = {"GET": Role.VIEWER, "POST": Role.MANAGER}
+
+    @extend_schema(summary="Open a round", request=RoundIn, responses={202: RoundAccepted})
+    @once_per_key
+    def post(self, request: Request, slug: str) -> Response:
+        sent = RoundIn(data=request.data)
+        sent.is_valid(raise_exception=True)
+        wanted = {"seed": secrets.randbelow(2**31), **sent.validated_data}
+        made, job = request_round(collection=self.collection, by=self.person, **wanted)
+        return accepted(self, job, round=self.get_serializer(made).data)
+
+
+class RoundClipOut(serializers.ModelSerializer[RoundClip]):
+    class Meta:
+        model = RoundClip
+        fields = ("id", "clip", "hypothesis", "reason", "score", "task_id")
+
+
+class AnnotationOut(serializers.ModelSerializer[Annotation]):
+    clip = serializers.IntegerField(source="round_clip.clip_id", read_only=True)
+    round = serializers.IntegerField(source="round_clip.round_id", read_only=True)
+
+    class Meta:
+        model = Annotation
+        fields = (
+            "id", "clip", "round", "annotator", "text", "was_skipped", "quality", "lead_seconds", "hypothesis",
+            "created_at", "updated_at",
+        )  # fmt: skip
+
+
+class OneRound(OfCollection, generics.RetrieveAPIView[Round]):
+    """One round and how far people are with it."""
+
+    queryset = Round.objects.select_related("collection")
+    serializer_class = RoundDetail
+
+
+class RoundClips(PartsOf, generics.ListAPIView[RoundClip]):
+    """The clips of a round, why each was chosen, and its task in Label Studio."""
+
+    whole = Round.objects.select_related("collection")
+    part_of = "round"
+    queryset = RoundClip.objects.all()
+    serializer_class = RoundClipOut
+    pagination_class = ById
+
+
+class RoundAnnotations(PartsOf, generics.ListAPIView[Annotation]):
+    whole = Round.objects.select_related("collection")
+    part_of = "round_clip__round"
+    queryset = Annotation.objects.select_related("round_clip")
+    serializer_class = AnnotationOut
+    filterset_class = AnnotationFilter
+    pagination_class = ById
+
+
+class Annotations(InCollection, generics.ListAPIView[Annotation]):
+    queryset = Annotation.objects.select_related("round_clip")
+    serializer_class = AnnotationOut
+    filterset_class = AnnotationFilter
+    pagination_class = ById
+    owner = "round_clip__round__collection"
+
+
+class RoundSync(OfCollection):
+    """Fetch from Label Studio what people have submitted."""
+
+    queryset = Round.objects.select_related("collection")
+    serializer_class = RoundOut
+    needs = {"POST": Role.MANAGER}
+
+    @extend_schema(summary="Sync a round", request=None, responses={202: Accepted})
+    @once_per_key
+    def post(self, request: Request, pk: int) -> Response:
+        return accepted(self, start_sync(round=self.get_object()))
+
+
+class RoundClose(OfCollection):
+    """End a round: what nobody labelled goes back to the pool."""
+
+    queryset = Round.objects.select_related("collection")
+    serializer_class = RoundOut
+    needs = {"POST": Role.MANAGER}
+
+    @extend_schema(summary="Close a round", request=None, responses=RoundOut)
+    def post(self, request: Request, pk: int) -> Response:
+        round: Round = self.get_object()
+        close_round(round=round, by=self.person)
+        round.refresh_from_db()
+        return Response(self.get_serializer(round).data)

@@ -1,0 +1,63 @@
+"""Every variable the platform reads is read in one place and explained on one page."""
+
+import ast
+import re
+from pathlib import Path
+
+from tests.rules.tree import PRODUCT, ROOT, files, nodes, shown
+
+READER = ROOT / "platform" / "earmark" / "config" / "environment.py"
+PAGE = ROOT / "docs" / "configuration.md"
+VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|SECRET_KEY")
+READERS = ("platform/earmark/config/", "platform/earmark/local/", "manage.py")
+OTHERS = {
+    "platform/earmark/demo/command.py": "starts the embedded stack and takes its addresses",
+    "platform/earmark/speech/decoding.py": "gives its child process as little as it needs",
+    "training_jobs/recipe/training.py": "asks what torchrun has said",
+}
+
+
+def variables(path: Path) -> set[str]:
+    """The names of variables that stand as constants in `path`, as keys of mappings or arguments of get."""
+    found: set[str] = set()
+    for node in nodes(path):
+        keys: list[ast.expr | None] = []
+        if isinstance(node, ast.Subscript):
+            keys = [node.slice]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".get", "getenv")):
+            keys = list(node.args[:1])
+        elif isinstance(node, ast.Dict):
+            keys = list(node.keys)
+        found |= {
+            key.value
+            for key in keys
+            if isinstance(key, ast.Constant) and isinstance(key.value, str) and VARIABLE.fullmatch(key.value)
+        }
+    return found
+
+
+def test_every_variable_is_explained_and_every_explained_one_is_read() -> None:
+    explained = set(re.findall(r"^\| `([A-Z0-9_]+)`", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    read_anywhere = set().union(*(variables(path) | _options(path) for path in files(under=PRODUCT)))
+    assert variables(READER) - explained == set()
+    assert {name for name in read_anywhere if name.startswith("EARMARK_")} - explained == set()
+    assert explained - read_anywhere == set()
+
+
+def _options(path: Path) -> set[str]:
+    """Variables that stand in for options of the command line."""
+    return set(re.findall(r'envvar="([A-Z0-9_]+)"', path.read_text(encoding="utf-8")))
+
+
+def test_the_environment_is_read_in_few_places() -> None:
+    readers = {
+        shown(path)
+        for path in files(under=PRODUCT)
+        for node in nodes(path)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv"}
+    }
+    assert {path for path in readers if not path.startswith(READERS)} - set(OTHERS) == set()
+
+
+def test_no_exception_outlives_its_file() -> None:
+    assert [path for path in OTHERS if not (ROOT / path).exists()] == []
