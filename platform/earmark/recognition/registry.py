@@ -84,8 +84,14 @@ def holder(collection: Collection, name: str) -> ModelVersion | None:
 def set_alias(*, collection: Collection, name: str, model: ModelVersion, by: User | None) -> Alias:
     """Give `model` the part `name` in `collection`; the change, and who held it before, go into the audit log.
 
-    Giving it to the model that holds it already changes nothing.
+    Giving it to the model that holds it already changes nothing. Raises EarmarkError `recognition:alias:unknown`.
     """
+    if name not in Alias.Name.values:
+        raise EarmarkError(
+            "recognition:alias:unknown",
+            f"There is no alias {name!r}.",
+            f"Choose one of {', '.join(Alias.Name.values)}.",
+        )
     with transaction.atomic():
         Collection.objects.select_for_update(no_key=True).get(pk=collection.pk)
         before = holder(collection, name)

@@ -183,14 +183,14 @@ def _hear_batch(engine: Engine, model: ModelVersion, batch: Sequence[Sounding], 
         else:
             _record_failures(model, [batch[0].failed(error)], tally)
         return
-    _record_heard(model, [(one.clip, result) for one, result in zip(batch, heard, strict=True)])
+    _record_heard(model, list(zip(batch, heard, strict=True)))
     tally.heard += len(batch)
     tally.seconds += sum(one.clip.seconds for one in batch)
 
 
-def _record_heard(model: ModelVersion, results: list[tuple[Clip, Heard]]) -> None:
+def _record_heard(model: ModelVersion, results: list[tuple[Sounding, Heard]]) -> None:
     """One transaction a batch, in the order of clip ids so that two runs over the same clips never deadlock."""
-    rows = [_hypothesis(model, clip, heard) for clip, heard in sorted(results, key=lambda pair: pair[0].pk)]
+    rows = sorted((_hypothesis(model, *result) for result in results), key=lambda row: row.clip_id)
     ids = [row.clip_id for row in rows]
     with transaction.atomic():
         Hypothesis.objects.bulk_create(rows, ignore_conflicts=True)
@@ -198,10 +198,10 @@ def _record_heard(model: ModelVersion, results: list[tuple[Clip, Heard]]) -> Non
         TranscriptionFailure.objects.filter(model=model, clip__in=ids).delete()
 
 
-def _hypothesis(model: ModelVersion, clip: Clip, heard: Heard) -> Hypothesis:
-    confidence = clip_confidence(heard, clip.seconds)
+def _hypothesis(model: ModelVersion, sounding: Sounding, heard: Heard) -> Hypothesis:
+    confidence = clip_confidence(heard, sounding.clip.seconds, sounding.samples)
     return Hypothesis(
-        clip=clip,
+        clip=sounding.clip,
         model=model,
         text=heard.text,
         tokens=[

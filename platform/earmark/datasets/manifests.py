@@ -1,0 +1,53 @@
+"""The manifest of a snapshot: canonical JSON lines whose SHA-256 is the snapshot's digest (`sha256sum` agrees)."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+from django.core.files import File
+from django.core.files.storage import storages
+
+from earmark.datasets.models import Snapshot
+
+
+def manifest_name(digest: str) -> str:
+    """Where in STORAGES["default"] the manifest of the snapshot with that digest lies."""
+    return f"snapshots/{digest}.jsonl"
+
+
+def open_manifest(snapshot: Snapshot) -> File:
+    """The stored manifest, open for reading bytes."""
+    return storages["default"].open(manifest_name(snapshot.digest), "rb")
+
+
+def line(row: dict[str, Any]) -> bytes:
+    """One line: keys in order, no spaces, UTF-8, a newline at its end."""
+    text = json.dumps(row, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def write(rows: Iterable[dict[str, Any]], file: IO[bytes]) -> str:
+    """Write a line for each row; returns the SHA-256 of what was written, in hexadecimal."""
+    digest = hashlib.sha256()
+    for row in rows:
+        data = line(row)
+        digest.update(data)
+        file.write(data)
+    file.flush()
+    return digest.hexdigest()
+
+
+def store(path: Path, digest: str) -> None:
+    """Keep the manifest at `path` under its digest, unless it is there whole."""
+    storage = storages["default"]
+    name = manifest_name(digest)
+    if storage.exists(name):
+        if storage.size(name) == path.stat().st_size:
+            return
+        storage.delete(name)
+    with path.open("rb") as file:
+        kept = storage.save(name, File(file))
+    if kept != name:
+        storage.delete(kept)

@@ -1,0 +1,23 @@
+"""What jobs of this app do."""
+
+from typing import Any
+
+from earmark.corpus.models import Collection
+from earmark.jobs.registry import Context, handler
+from earmark.recognition.models import ModelVersion
+from earmark.recognition.transcription import clips_for, hear_clips
+
+
+@handler("recognition.transcribe", queue="gpu")
+def transcribe(context: Context, *, collection_id: int, model_id: int, only: str) -> dict[str, Any]:
+    """Let one model hear those clips of a collection it has not heard."""
+    model = ModelVersion.objects.get(pk=model_id)
+    clips = clips_for(Collection.objects.get(pk=collection_id), only)
+    tally = hear_clips(context, clips=clips, model=model)
+    return {
+        "model": model.name,
+        "heard": tally.heard,
+        "seconds": round(tally.total_seconds, 2),
+        "failed": tally.failures.total(),
+        "failures": dict(tally.failures),
+    }

@@ -1,0 +1,269 @@
+"""Killed, doubled or fed with rubbish, a transcription hears every clip once."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.db import connection
+
+from earmark.corpus.models import Clip, Recording
+from earmark.jobs import running
+from earmark.jobs.models import Job, Status
+from earmark.jobs.running import Cancelled
+from earmark.recognition import transcription
+from earmark.recognition.models import Hypothesis, TranscriptionFailure
+from earmark.recognition.transcription import clips_for, submit_transcription, transcribe
+from earmark.speech.engine import Heard
+from earmark.speech.errors import EarmarkError
+from earmark.speech.stub import heard
+from tests.recognition.world import Listener, Progress, make_clip, make_collection, make_model
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three windows of at most four clips, batches of about two."""
+    monkeypatch.setattr(transcription, "WINDOW_CLIPS", 4)
+    monkeypatch.setattr(transcription, "BATCH_SECONDS_CPU", 1.3)
+
+
+def test_each_clip_gets_what_was_heard_in_its_own_audio() -> None:
+    collection, model = make_collection(), make_model()
+    clips = {level: make_clip(collection, level, seconds=0.2 + level / 1000) for level in (300, 100, 200)}
+    asked = Clip.objects.filter(pk=clips[100].pk)
+    asked.update(state=Clip.State.IN_ROUND)
+    assert transcribe(Progress(), clips=Clip.objects.all(), model=model, engine=Listener()) == 3
+    for level, clip in clips.items():
+        hypothesis = Hypothesis.objects.get(clip=clip, model=model)
+        assert hypothesis.text == f"level {level}"
+        assert hypothesis.tokens[0] == ["l", -0.05, 0.1]
+        assert 0 < hypothesis.confidence <= 1
+    states = dict(Clip.objects.values_list("pk", "state"))
+    assert states == {clips[100].pk: "in_round", clips[200].pk: "heard", clips[300].pk: "heard"}
+
+
+def test_what_a_model_has_heard_it_does_not_hear_again_but_another_model_does() -> None:
+    collection, first, second = make_collection(), make_model(), make_model()
+    for level in (100, 200):
+        make_clip(collection, level)
+    engine = Listener()
+    assert transcribe(Progress(), clips=Clip.objects.all(), model=first, engine=engine) == 2
+    make_clip(collection, 300)
+    assert transcribe(Progress(), clips=Clip.objects.all(), model=first, engine=engine) == 1
+    assert transcribe(Progress(), clips=Clip.objects.all(), model=second, engine=engine) == 3
+    assert sorted(engine.levels) == [100, 100, 200, 200, 300, 300]
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_killed_in_the_middle_it_loses_nothing_and_doubles_nothing() -> None:
+    collection, model, engine = make_collection(), make_model(), Listener()
+    for level in range(100, 110):
+        make_clip(collection, level)
+    for cancel_at in (2, 1):
+        with pytest.raises(Cancelled):
+            transcribe(Progress(cancel_at), clips=Clip.objects.all(), model=model, engine=engine)
+    assert 0 < Hypothesis.objects.count() < 10
+    assert Clip.objects.filter(state="heard").count() == Hypothesis.objects.count()
+    transcribe(Progress(), clips=Clip.objects.all(), model=model, engine=engine)
+    assert sorted(engine.levels) == list(range(100, 110))
+    assert sorted(Hypothesis.objects.values_list("clip_id", flat=True)) == sorted(
+        Clip.objects.values_list("pk", flat=True)
+    )
+    assert not Clip.objects.exclude(state="heard").exists()
+    assert threading.active_count() == 1 or not _readers()
+
+
+def _readers() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("reading")]
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_killed_between_hearing_and_writing_the_batch_is_heard_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    collection, model, engine = make_collection(), make_model(), Listener()
+    for level in range(100, 106):
+        make_clip(collection, level)
+    with monkeypatch.context() as patch:
+        patch.setattr(transcription, "_record_heard", _die)
+        with pytest.raises(KeyboardInterrupt):
+            transcribe(Progress(), clips=Clip.objects.all(), model=model, engine=engine)
+    assert not Hypothesis.objects.exists()
+    assert transcribe(Progress(), clips=Clip.objects.all(), model=model, engine=engine) == 6
+
+
+def _die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_two_runs_at_once_write_each_clip_once() -> None:
+    collection, model = make_collection(), make_model()
+    for level in range(100, 112):
+        make_clip(collection, level, seconds=0.3 + (level % 3) / 10)
+    together = threading.Barrier(2, timeout=20)
+
+    def answer(samples: np.ndarray) -> Heard:
+        if not together.broken:
+            try:
+                together.wait(timeout=0.5)
+            except threading.BrokenBarrierError:
+                pass
+        return heard("both")
+
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            transcribe(Progress(), clips=Clip.objects.all(), model=model, engine=Listener(answer))
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert failures == []
+    assert Hypothesis.objects.count() == 12
+    assert Clip.objects.filter(state="heard").count() == 12
+
+
+def test_a_clip_that_cannot_be_read_is_recorded_and_the_rest_is_heard(media: Path) -> None:
+    collection, model = make_collection(), make_model()
+    good, bad = make_clip(collection, 100), make_clip(collection, 200)
+    path = media / bad.recording.file.name
+    data = path.read_bytes()
+    path.write_bytes(b"not audio at all")
+    assert transcribe(Progress(), clips=Clip.objects.all(), model=model, engine=Listener()) == 1
+    failure = TranscriptionFailure.objects.get()
+    assert (failure.clip, failure.error_id.split(":")[0]) == (bad, "corpus")
+    good.refresh_from_db()
+    bad.refresh_from_db()
+    assert (good.state, bad.state) == ("heard", "new")
+    path.write_bytes(data)
+    assert transcribe(Progress(), clips=Clip.objects.all(), model=model, engine=Listener()) == 1
+    assert not TranscriptionFailure.objects.exists()
+
+
+def test_a_clip_the_model_refuses_does_not_take_its_batch_along() -> None:
+    collection, model = make_collection(), make_model()
+    make_clip(collection, 100)
+    short = make_clip(collection, 200, seconds=0.05)
+    make_clip(collection, 300)
+    assert transcribe(Progress(), clips=Clip.objects.all(), model=model, engine=Listener()) == 2
+    assert transcribe(Progress(), clips=Clip.objects.all(), model=model, engine=Listener()) == 0
+    failure = TranscriptionFailure.objects.get()
+    assert (failure.clip, failure.error_id) == (short, "speech:clip:too_short")
+
+
+def test_a_storage_that_is_away_stops_the_run_and_blames_no_clip(monkeypatch: pytest.MonkeyPatch) -> None:
+    from earmark.recognition import reading
+
+    collection, model = make_collection(), make_model()
+    make_clip(collection, 100)
+    monkeypatch.setattr(reading, "samples_of", _away)
+    with pytest.raises(ConnectionError):
+        transcribe(Progress(), clips=Clip.objects.all(), model=model, engine=Listener())
+    assert not TranscriptionFailure.objects.exists()
+
+
+def _away(*_: object) -> None:
+    raise ConnectionError("storage is away")
+
+
+def test_batches_hold_clips_of_like_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transcription, "BATCH_SECONDS_CPU", 2.0)
+    collection, model, engine = make_collection(), make_model(), Listener()
+    for level, seconds in ((101, 0.2), (900, 0.9), (102, 0.2), (901, 0.9), (103, 0.2)):
+        make_clip(collection, level, seconds=seconds)
+    transcribe(Progress(), clips=Clip.objects.all(), model=model, engine=engine)
+    assert engine.calls == [[900, 901], [101, 102, 103]]
+
+
+def test_windows_are_bounded_in_clips_and_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transcription, "WINDOW_CLIPS", 4)
+    monkeypatch.setattr(transcription, "WINDOW_SECONDS", 1.0)
+    collection = make_collection()
+    clips = [make_clip(collection, 100 + i, seconds=s) for i, s in enumerate((0.6, 0.4, 0.6, 1.4, 0.2, 0.2))]
+    windows = list(transcription._windows(Clip.objects.all()))
+    assert windows == [clips[:2], clips[2:3], clips[3:4], clips[4:]]
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_progress_is_in_seconds_of_audio_and_ends_at_the_whole() -> None:
+    collection, model, context = make_collection(), make_model(), Progress()
+    for level in range(100, 106):
+        make_clip(collection, level, seconds=0.5)
+    transcribe(context, clips=Clip.objects.all(), model=model, engine=Listener())
+    done = [report[0] for report in context.reports]
+    assert done == sorted(done)
+    assert done[0] == pytest.approx(1.0)
+    assert {report[1] for report in context.reports} == {3.0}
+    assert context.reports[-1][0] == 3.0
+    assert "6 clips heard, 0 failed" in context.reports[-1][2]
+
+
+def test_the_scopes_of_a_run() -> None:
+    collection = make_collection()
+    make_clip(make_collection(), 100)
+    pool = make_clip(collection, 101, split="train")
+    labelled = make_clip(collection, 102, text="one", state="labelled")
+    lost = make_clip(collection, 103, state="unintelligible")
+    test = make_clip(collection, 104, split="test", speaker="tess", text="two")
+    dev = make_clip(collection, 105, split="dev", speaker="dee")
+    assert set(clips_for(collection, "pool")) == {pool}
+    assert set(clips_for(collection, "unlabelled")) == {pool, lost, dev}
+    assert set(clips_for(collection, "all")) == {pool, labelled, lost, test, dev}
+    assert set(clips_for(collection, "test")) == {test}
+    with pytest.raises(EarmarkError) as caught:
+        clips_for(collection, "some")
+    assert caught.value.error_id == "recognition:transcription:only"
+
+
+def test_the_same_run_asked_for_twice_is_one_job_and_ends_with_its_figures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transcription, "engine_for", lambda model: Listener())
+    collection, model = make_collection(), make_model()
+    make_clip(collection, 100)
+    job = submit_transcription(collection=collection, model=model, only="pool", by=None)
+    assert submit_transcription(collection=collection, model=model, only="pool", by=None) == job
+    assert submit_transcription(collection=collection, model=model, only="test", by=None) != job
+    assert (job.queue, job.scope) == ("gpu", collection.scope)
+    assert running.run(job.pk) == Status.SUCCEEDED
+    assert Job.objects.get(pk=job.pk).result == {
+        "model": model.name,
+        "heard": 1,
+        "seconds": 0.5,
+        "failed": 0,
+        "failures": {},
+    }
+
+
+def test_a_run_with_nothing_to_hear_loads_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transcription, "engine_for", _die)
+    assert transcribe(Progress(), clips=Clip.objects.all(), model=make_model()) == 0
+
+
+def test_clips_of_one_recording_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    from earmark.recognition import reading
+
+    collection, model = make_collection(), make_model()
+    first = make_clip(collection, 100, seconds=0.9)
+    Clip.objects.filter(pk=first.pk).update(seconds=0.4)
+    Clip.objects.create(
+        collection=collection, recording=Recording.objects.get(), start=0.4, seconds=0.5, split="train"
+    )
+    make_clip(collection, 200)
+    asked: list[int] = []
+
+    def samples_of(clips: list[Clip]) -> object:
+        asked.append(len(clips))
+        return [(clip.pk, np.zeros(8_000, dtype=np.float32)) for clip in clips]
+
+    monkeypatch.setattr(reading, "samples_of", samples_of)
+    assert transcribe(Progress(), clips=Clip.objects.all(), model=model, engine=Listener()) == 3
+    assert asked == [2, 1]
