@@ -133,6 +133,8 @@ class Collections(Answering, generics.ListAPIView[Collection]):
 
 
 class OneCollection(InCollection, generics.RetrieveAPIView[Collection]):
+    """One collection, and what you are in it."""
+
     queryset = Collection.objects.all()
     serializer_class = CollectionOut
 
@@ -174,6 +176,8 @@ class CollectionStatus(InCollection):
 
 
 class Recordings(InCollection, generics.ListAPIView[Recording]):
+    """The audio files of the collection."""
+
     queryset = Recording.objects.select_related("speaker")
     serializer_class = RecordingOut
     filterset_class = RecordingFilter
@@ -181,6 +185,8 @@ class Recordings(InCollection, generics.ListAPIView[Recording]):
 
 
 class OneRecording(OfCollection, generics.RetrieveAPIView[Recording]):
+    """One audio file."""
+
     queryset = Recording.objects.select_related("speaker", "collection")
     serializer_class = RecordingOut
 
@@ -216,6 +222,8 @@ class OneClip(OfCollection, generics.RetrieveAPIView[Clip]):
 
 
 class Hypotheses(InCollection, generics.ListAPIView[Hypothesis]):
+    """What models heard: one row for a clip and a model. Tokens and features are in the clip's own page."""
+
     queryset = Hypothesis.objects.defer("tokens", "features")
     serializer_class = HypothesisOut
     filterset_class = HypothesisFilter
@@ -224,6 +232,8 @@ class Hypotheses(InCollection, generics.ListAPIView[Hypothesis]):
 
 
 class References(InCollection, generics.ListAPIView[Reference]):
+    """The texts held to be true, every version; `?is_current=true` for those that count."""
+
     queryset = Reference.objects.all()
     serializer_class = ReferenceOut
     filterset_class = ReferenceFilter

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from earmark.accounts.roles import Role
 from earmark.api.access import InCollection, OfCollection, PartsOf
+from earmark.api.describing import ONCE
 from earmark.api.filters import SnapshotFilter, SnapshotItemFilter
 from earmark.api.idempotency import once_per_key
 from earmark.api.jobs import Accepted, JobOut, accepted
@@ -40,13 +41,17 @@ class SnapshotIn(serializers.Serializer[Any]):
 
 
 class Snapshots(InCollection, generics.ListAPIView[Snapshot]):
+    """Frozen lists of clips, references and sides."""
+
     queryset = Snapshot.objects.all()
     serializer_class = SnapshotOut
     filterset_class = SnapshotFilter
     pagination_class = NewestFirst
     needs = {"GET": Role.VIEWER, "POST": Role.MANAGER}
 
-    @extend_schema(summary="Freeze a snapshot", request=SnapshotIn, responses={201: SnapshotOut})
+    @extend_schema(
+        summary="Freeze a snapshot", request=SnapshotIn, responses={201: SnapshotOut}, parameters=[ONCE]
+    )
     @once_per_key
     def post(self, request: Request, slug: str) -> Response:
         sent = SnapshotIn(data=request.data)
@@ -60,6 +65,8 @@ class Snapshots(InCollection, generics.ListAPIView[Snapshot]):
 
 
 class OneSnapshot(OfCollection, generics.RetrieveAPIView[Snapshot]):
+    """One frozen list, by its digest and its counts."""
+
     queryset = Snapshot.objects.select_related("collection")
     serializer_class = SnapshotOut
 
@@ -99,6 +106,8 @@ class ExportAccepted(Accepted):
 
 
 class Exports(InCollection, generics.ListAPIView[Export]):
+    """Labelled sets written as files."""
+
     queryset = Export.objects.select_related("job__export")
     serializer_class = ExportOut
     pagination_class = NewestFirst
@@ -106,7 +115,10 @@ class Exports(InCollection, generics.ListAPIView[Export]):
     needs = {"GET": Role.VIEWER, "POST": Role.MANAGER}
 
     @extend_schema(
-        summary="Export a snapshot's labelled set", request=ExportIn, responses={202: ExportAccepted}
+        summary="Export a snapshot's labelled set",
+        request=ExportIn,
+        responses={202: ExportAccepted},
+        parameters=[ONCE],
     )
     @once_per_key
     def post(self, request: Request, slug: str) -> Response:
@@ -120,6 +132,8 @@ class Exports(InCollection, generics.ListAPIView[Export]):
 
 
 class OneExport(OfCollection, generics.RetrieveAPIView[Export]):
+    """One export and its job."""
+
     queryset = Export.objects.select_related("snapshot__collection", "job__export")
     serializer_class = ExportOut
     owner = "snapshot__collection"

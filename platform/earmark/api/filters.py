@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django_filters import rest_framework as filters
 
-from annotation.models import Annotation, Round
+from annotation.models import Annotation, Round, RoundClip
 from earmark.corpus.models import Clip, ImportFile, Recording, Reference, Split
 from earmark.datasets.models import Snapshot, SnapshotItem
 from earmark.jobs.models import Job, Status
@@ -105,6 +105,11 @@ ImportFileFilter = simple(
     ImportFile,
     outcome=filters.MultipleChoiceFilter(choices=ImportFile.Outcome.choices),
     error_id=filters.CharFilter(),
+)
+RoundClipFilter = simple(
+    RoundClip,
+    outcome=filters.MultipleChoiceFilter(choices=RoundClip.Outcome.choices),
+    reason=filters.ChoiceFilter(choices=RoundClip.Reason.choices),
 )
 RoundFilter = simple(Round, status=filters.ChoiceFilter(choices=Round.Status.choices))
 AnnotationFilter = simple(

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers
@@ -12,13 +13,15 @@ from rest_framework.response import Response
 
 from earmark.accounts.roles import Role
 from earmark.api.access import InCollection, OfCollection, PartsOf
+from earmark.api.describing import ONCE
 from earmark.api.filters import ImportFileFilter
 from earmark.api.idempotency import once_per_key
 from earmark.api.jobs import Accepted, accepted
 from earmark.api.pagination import ById, NewestFirst
-from earmark.api.uploads import laid_down
+from earmark.api.uploads import CLEAR_AFTER_SECONDS, laid_down
 from earmark.corpus.ingest import submit_ingest
 from earmark.corpus.models import Import, ImportFile
+from earmark.jobs.services import submit
 
 
 class ImportOut(serializers.ModelSerializer[Import]):
@@ -34,9 +37,13 @@ class ImportOut(serializers.ModelSerializer[Import]):
 
 class ImportDetail(ImportOut):
     outcomes = serializers.SerializerMethodField(help_text="how many files were ingested, duplicate, failed")
+    left_aside = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="files that are not audio by their name, counted by suffix",
+    )
 
     class Meta(ImportOut.Meta):
-        fields = (*ImportOut.Meta.fields, "outcomes")
+        fields = (*ImportOut.Meta.fields, "outcomes", "left_aside")
 
     @extend_schema_field(serializers.DictField(child=serializers.IntegerField()))
     def get_outcomes(self, row: Import) -> dict[str, int]:
@@ -63,6 +70,8 @@ class ImportAccepted(Accepted):
 
 
 class Imports(InCollection, generics.ListAPIView[Import]):
+    """Bringings-in of audio files."""
+
     queryset = Import.objects.all()
     serializer_class = ImportOut
     pagination_class = NewestFirst
@@ -73,19 +82,24 @@ class Imports(InCollection, generics.ListAPIView[Import]):
         summary="Upload audio files",
         request={"multipart/form-data": ImportIn},
         responses={202: ImportAccepted},
+        parameters=[ONCE],
     )
     @once_per_key
     def post(self, request: Request, slug: str) -> Response:
         sent = ImportIn(data=request.data)
         sent.is_valid(raise_exception=True)
-        with laid_down(sent.validated_data["files"], sent.validated_data.get("manifest")) as upload:
+        files, manifest = sent.validated_data["files"], sent.validated_data.get("manifest")
+        with laid_down(files, manifest) as upload, transaction.atomic():
             made, job = submit_ingest(
                 collection=self.collection, source=upload.folder, manifest=upload.manifest, by=self.person
             )
+            submit("api.clear_upload", delay_seconds=CLEAR_AFTER_SECONDS, upload=upload.name, job_id=job.pk)
         return accepted(self, job, **{"import": self.get_serializer(made).data})
 
 
 class OneImport(OfCollection, generics.RetrieveAPIView[Import]):
+    """One import, and how many of its files came in."""
+
     queryset = Import.objects.select_related("collection")
     serializer_class = ImportDetail
 

@@ -4,16 +4,22 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.urls import reverse
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers, status
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from earmark.accounts.models import User
+from earmark.accounts.roles import Role
 from earmark.api.access import Answering, InCollection
 from earmark.api.filters import JobFilter
 from earmark.api.pagination import NewestFirst
-from earmark.corpus.access import visible_collections
+from earmark.corpus.access import require, visible_collections
 from earmark.jobs.models import Job, Status
+from earmark.jobs.services import cancel
+
+CANCELLED_BY = {"training_jobs.train": Role.ADMIN}
+"""The least role that may end a job of this kind; a manager may end every other."""
 
 
 class JobOut(serializers.ModelSerializer[Job]):
@@ -55,6 +61,8 @@ def visible_jobs(person: User) -> QuerySet[Job]:
 
 
 class Jobs(InCollection, generics.ListAPIView[Job]):
+    """The collection's long work, newest first."""
+
     queryset = Job.objects.select_related("export")
     serializer_class = JobOut
     filterset_class = JobFilter
@@ -74,6 +82,22 @@ class OneJob(Answering, generics.RetrieveAPIView[Job]):
 
     def get_queryset(self) -> QuerySet[Job]:
         return Job.objects.none() if self.is_being_described else visible_jobs(self.person)
+
+
+class JobCancel(OneJob):
+    """Ask a job to stop: at once when it has not begun, else at its next step."""
+
+    http_method_names = ["post"]
+
+    @extend_schema(summary="Cancel a job", request=None, responses={202: JobOut})
+    def post(self, request: Request, pk: int) -> Response:
+        job = self.get_object()
+        collections = {collection.scope: collection for collection in visible_collections(self.person)}
+        if job.scope in collections:
+            require(self.person, collections[job.scope], CANCELLED_BY.get(job.kind, Role.MANAGER))
+        cancel(job)
+        job.refresh_from_db()
+        return Response(self.get_serializer(job).data, status=status.HTTP_202_ACCEPTED)
 
 
 def accepted(view: Answering, job: Job | None, **made: Any) -> Response:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,6 +12,7 @@ from rest_framework.response import Response
 from earmark.accounts.models import User
 from earmark.accounts.roles import Role
 from earmark.api.access import Answering, InCollection
+from earmark.api.describing import ONCE
 from earmark.api.idempotency import once_per_key
 from earmark.api.jobs import Accepted, accepted
 from earmark.api.pagination import ById, NewestFirst
@@ -34,6 +36,7 @@ def visible_models(person: User) -> QuerySet[ModelVersion]:
     return ModelVersion.objects.filter(seen)
 
 
+@extend_schema_field(OpenApiTypes.INT)
 class VisibleModel(serializers.PrimaryKeyRelatedField[ModelVersion]):
     """The id of a model the person may see."""
 
@@ -52,19 +55,24 @@ class ModelOut(serializers.ModelSerializer[ModelVersion]):
         fields = ("id", "name", "parent", "lineage", "created_at")
 
 
-class Models(Answering, generics.ListAPIView[ModelVersion]):
-    """The model versions at work in your collections."""
+class AmongModels(Answering):
+    """What both addresses of models share."""
 
     queryset = ModelVersion.objects.all()
     serializer_class = ModelOut
-    pagination_class = NewestFirst
 
     def get_queryset(self) -> QuerySet[ModelVersion]:
         return ModelVersion.objects.none() if self.is_being_described else visible_models(self.person)
 
 
-class OneModel(Models, generics.RetrieveAPIView[ModelVersion]):
-    pass
+class Models(AmongModels, generics.ListAPIView[ModelVersion]):
+    """The model versions at work in your collections."""
+
+    pagination_class = NewestFirst
+
+
+class OneModel(AmongModels, generics.RetrieveAPIView[ModelVersion]):
+    """One model version with its lineage."""
 
 
 class AliasOut(serializers.ModelSerializer[Alias]):
@@ -129,7 +137,7 @@ class Transcriptions(InCollection):
     serializer_class = TranscriptionIn
     needs = {"POST": Role.MANAGER}
 
-    @extend_schema(summary="Transcribe", responses={202: Accepted})
+    @extend_schema(summary="Transcribe", responses={202: Accepted}, parameters=[ONCE])
     @once_per_key
     def post(self, request: Request, slug: str) -> Response:
         sent = self.get_serializer(data=request.data)

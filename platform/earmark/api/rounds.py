@@ -4,18 +4,19 @@ import math
 import secrets
 from typing import Any
 
-from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Q, Sum
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from annotation.acquisition import DEFAULT_STRATEGY
 from annotation.models import Annotation, Round, RoundClip
+from annotation.queries import project_url, round_progress
 from annotation.rounds import close_round, request_round, start_sync
 from earmark.accounts.roles import Role
 from earmark.api.access import InCollection, OfCollection, PartsOf
-from earmark.api.filters import AnnotationFilter, RoundFilter
+from earmark.api.describing import ONCE
+from earmark.api.filters import AnnotationFilter, RoundClipFilter, RoundFilter
 from earmark.api.idempotency import once_per_key
 from earmark.api.jobs import Accepted, accepted
 from earmark.api.pagination import ById, NewestFirst
@@ -36,36 +37,29 @@ class RoundOut(serializers.ModelSerializer[Round]):
 
     @extend_schema_field(serializers.URLField(allow_null=True))
     def get_label_studio_url(self, round: Round) -> str | None:
-        if round.project_id is None:
-            return None
-        return f"{settings.EARMARK.label_studio_public_url}/projects/{round.project_id}/data"
+        return project_url(round)
 
 
 class RoundProgress(serializers.Serializer[Any]):
-    clips = serializers.IntegerField()
-    submitted = serializers.IntegerField(help_text="with at least one annotation")
-    skipped = serializers.IntegerField(help_text="of these, skipped by everyone who met them")
-    seconds = serializers.FloatField(help_text="of audio, in all clips")
+    tasks = serializers.IntegerField()
+    labelled = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    unintelligible = serializers.IntegerField()
+    waiting = serializers.IntegerField()
+    returned = serializers.IntegerField(help_text="unanswered when the round was closed")
+    seconds = serializers.FloatField(help_text="of audio, in all tasks")
+    labelled_seconds = serializers.FloatField()
 
 
 class RoundDetail(RoundOut):
-    progress = serializers.SerializerMethodField()
+    progress = serializers.SerializerMethodField(help_text="tasks by what came of them")
 
     class Meta(RoundOut.Meta):
         fields = (*RoundOut.Meta.fields, "progress")
 
     @extend_schema_field(RoundProgress)
     def get_progress(self, round: Round) -> dict[str, Any]:
-        answered = Annotation.objects.filter(round_clip=OuterRef("pk"))
-        clips = RoundClip.objects.filter(round=round).annotate(
-            is_submitted=Exists(answered), is_kept=Exists(answered.filter(was_skipped=False))
-        )
-        return clips.aggregate(
-            clips=Count("pk"),
-            submitted=Count("pk", filter=Q(is_submitted=True)),
-            skipped=Count("pk", filter=Q(is_submitted=True, is_kept=False)),
-            seconds=Sum("clip__seconds", default=0.0),
-        )
+        return RoundProgress(round_progress(round)).data
 
 
 class Finite(serializers.FloatField):
@@ -83,6 +77,9 @@ class RoundIn(serializers.Serializer[Any]):
         min_value=0.1, max_value=MOST_SECONDS, help_text="of audio that people shall hear"
     )
     audit_share = Finite(min_value=0, max_value=1, default=0.1, help_text="share drawn at random")
+    strategy = serializers.CharField(
+        max_length=120, default=DEFAULT_STRATEGY, help_text="one of the setting ACQUISITION_STRATEGIES"
+    )
     seed = serializers.IntegerField(
         min_value=0,
         max_value=2**31 - 1,
@@ -96,13 +93,15 @@ class RoundAccepted(Accepted):
 
 
 class Rounds(InCollection, generics.ListAPIView[Round]):
+    """Turns of active learning, newest first."""
+
     queryset = Round.objects.all()
     serializer_class = RoundOut
     filterset_class = RoundFilter
     pagination_class = NewestFirst
     needs = {"GET": Role.VIEWER, "POST": Role.MANAGER}
 
-    @extend_schema(summary="Open a round", request=RoundIn, responses={202: RoundAccepted})
+    @extend_schema(summary="Open a round", request=RoundIn, responses={202: RoundAccepted}, parameters=[ONCE])
     @once_per_key
     def post(self, request: Request, slug: str) -> Response:
         sent = RoundIn(data=request.data)
@@ -115,7 +114,7 @@ class Rounds(InCollection, generics.ListAPIView[Round]):
 class RoundClipOut(serializers.ModelSerializer[RoundClip]):
     class Meta:
         model = RoundClip
-        fields = ("id", "clip", "hypothesis", "reason", "score", "task_id")
+        fields = ("id", "clip", "hypothesis", "reason", "score", "task_id", "outcome")
 
 
 class AnnotationOut(serializers.ModelSerializer[Annotation]):
@@ -126,7 +125,7 @@ class AnnotationOut(serializers.ModelSerializer[Annotation]):
         model = Annotation
         fields = (
             "id", "clip", "round", "annotator", "text", "was_skipped", "quality", "lead_seconds", "hypothesis",
-            "created_at", "updated_at",
+            "created_at", "updated_at", "deleted_at",
         )  # fmt: skip
 
 
@@ -144,10 +143,13 @@ class RoundClips(PartsOf, generics.ListAPIView[RoundClip]):
     part_of = "round"
     queryset = RoundClip.objects.all()
     serializer_class = RoundClipOut
+    filterset_class = RoundClipFilter
     pagination_class = ById
 
 
 class RoundAnnotations(PartsOf, generics.ListAPIView[Annotation]):
+    """What people sent back in one round."""
+
     whole = Round.objects.select_related("collection")
     part_of = "round_clip__round"
     queryset = Annotation.objects.select_related("round_clip")
@@ -157,6 +159,8 @@ class RoundAnnotations(PartsOf, generics.ListAPIView[Annotation]):
 
 
 class Annotations(InCollection, generics.ListAPIView[Annotation]):
+    """What people sent back, in every round of the collection."""
+
     queryset = Annotation.objects.select_related("round_clip")
     serializer_class = AnnotationOut
     filterset_class = AnnotationFilter
@@ -171,7 +175,7 @@ class RoundSync(OfCollection):
     serializer_class = RoundOut
     needs = {"POST": Role.MANAGER}
 
-    @extend_schema(summary="Sync a round", request=None, responses={202: Accepted})
+    @extend_schema(summary="Sync a round", request=None, responses={202: Accepted}, parameters=[ONCE])
     @once_per_key
     def post(self, request: Request, pk: int) -> Response:
         return accepted(self, start_sync(round=self.get_object()))

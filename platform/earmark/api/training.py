@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from earmark.accounts.roles import Role
 from earmark.api.access import InCollection, OfCollection, PartsOf
+from earmark.api.describing import ONCE
 from earmark.api.filters import simple
 from earmark.api.idempotency import once_per_key
 from earmark.api.jobs import Accepted, JobOut, accepted
@@ -49,12 +50,19 @@ class TrainingJobAccepted(Accepted):
 
 
 class TrainingJobs(InCollection, generics.ListAPIView[TrainingJob]):
+    """Trainings, newest first."""
+
     queryset = TrainingJob.objects.select_related("job__export")
     serializer_class = TrainingJobOut
     pagination_class = NewestFirst
     needs = {"GET": Role.VIEWER, "POST": Role.ADMIN}
 
-    @extend_schema(summary="Launch a training", request=TrainingJobIn, responses={202: TrainingJobAccepted})
+    @extend_schema(
+        summary="Launch a training",
+        request=TrainingJobIn,
+        responses={202: TrainingJobAccepted},
+        parameters=[ONCE],
+    )
     @once_per_key
     def post(self, request: Request, slug: str) -> Response:
         sent = TrainingJobIn(data=request.data)
@@ -75,6 +83,8 @@ class TrainingJobs(InCollection, generics.ListAPIView[TrainingJob]):
 
 
 class OneTrainingJob(OfCollection, generics.RetrieveAPIView[TrainingJob]):
+    """One training: what it learns from, its recipe, its job, and the model it made."""
+
     queryset = TrainingJob.objects.select_related("collection", "job__export")
     serializer_class = TrainingJobOut
 
@@ -148,7 +158,9 @@ class Evaluations(InCollection, generics.ListAPIView[Evaluation]):
     owner = "snapshot__collection"
     needs = {"GET": Role.VIEWER, "POST": Role.MANAGER}
 
-    @extend_schema(summary="Evaluate a model", request=EvaluationIn, responses={202: Accepted})
+    @extend_schema(
+        summary="Evaluate a model", request=EvaluationIn, responses={202: Accepted}, parameters=[ONCE]
+    )
     @once_per_key
     def post(self, request: Request, slug: str) -> Response:
         sent = EvaluationIn(data=request.data, context=self.get_serializer_context())

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from earmark.speech.errors import EarmarkError
 
+CLEAR_AFTER_SECONDS = 600.0
 MANIFEST_ENDINGS = frozenset({".csv", ".jsonl"})
 
 
@@ -20,6 +21,7 @@ MANIFEST_ENDINGS = frozenset({".csv", ".jsonl"})
 class Upload:
     """Where the files of one request lie; the manifest is beside their folder, so that it is no audio file."""
 
+    name: str
     folder: Path
     manifest: Path | None
 
@@ -46,17 +48,30 @@ def laid_down(files: Sequence[UploadedFile], manifest: UploadedFile | None) -> I
             _("The manifest {name} is neither .csv nor .jsonl.").format(name=repr(manifest.name)),
             _("Send CSV with a header line, or one JSON object per line."),
         )
-    home = settings.EARMARK.var / "uploads" / uuid4().hex
+    upload = uuid4().hex
+    home = home_of(upload)
     try:
         (home / "audio").mkdir(parents=True)
         for name, file in zip(names, files, strict=True):
             _write(file, home / "audio" / name)
         if manifest:
             _write(manifest, home / f"manifest{ending}")
-        yield Upload(home / "audio", home / f"manifest{ending}" if manifest else None)
+        yield Upload(upload, home / "audio", home / f"manifest{ending}" if manifest else None)
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
         raise
+
+
+def home_of(upload: str) -> Path:
+    """The folder of the upload of that name, which is a UUID in hexadecimal."""
+    return settings.EARMARK.var / "uploads" / UUID(upload).hex
+
+
+def clear(upload: str) -> None:
+    """Remove what was laid down for `upload`; nothing there is nothing to do."""
+    home = home_of(upload)
+    if home.exists():
+        shutil.rmtree(home)
 
 
 def safe_name(file: UploadedFile) -> str:

@@ -52,6 +52,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "earmark.web.security.ContentSecurityPolicy",
 ]
 
 ROOT_URLCONF = "earmark.config.urls"
@@ -136,6 +137,9 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(EARMARK.var / "celerybeat-schedule")
 
+# how a round may choose its clips: dotted paths of functions like those of annotation.acquisition
+ACQUISITION_STRATEGIES = ["annotation.acquisition.least_confidence", "annotation.acquisition.random"]
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "knox.auth.TokenAuthentication",
@@ -153,6 +157,15 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "AliasName": "earmark.recognition.models.Alias.Name",
+        "JobStatus": "earmark.jobs.models.Status",
+        "RoundStatus": "annotation.models.Round.Status",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "earmark.api.describing.with_problems",
+    ],
 }
 REST_KNOX = {"TOKEN_TTL": timedelta(days=30), "AUTO_REFRESH": False}
 
