@@ -98,7 +98,7 @@ def load_model(source: str, device: str = "cpu", dtype: torch.dtype | None = Non
     dtype = dtype or (torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16)
     try:
         processor = GlmAsrProcessor.from_pretrained(folder)
-        model = GlmAsrForConditionalGeneration.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+        model: Any = GlmAsrForConditionalGeneration.from_pretrained(folder, dtype=dtype, use_safetensors=True)
     except (OSError, ValueError, KeyError) as error:
         raise _unavailable(source, f"{folder} does not hold a GLM-ASR model: {error}") from error
     return LoadedModel(model.to(device).eval(), processor, manifest, source)

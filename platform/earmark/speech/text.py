@@ -40,6 +40,11 @@ def units(text: str, language: str) -> list[str]:
     return _UNIT.findall(normalise(text, language))
 
 
+def is_han(character: str) -> bool:
+    """Whether the character is a Chinese one."""
+    return re.fullmatch(f"[{_HAN}]", character) is not None
+
+
 def _is_spoken(text: str, index: int) -> bool:
     character = text[index]
     if character in _KEPT_INSIDE_WORDS:

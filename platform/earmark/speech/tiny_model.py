@@ -71,7 +71,7 @@ def tiny_tokenizer(characters: Iterable[str]) -> PreTrainedTokenizerFast:
 def tiny_config(tokenizer: PreTrainedTokenizerFast, *, hidden: int = 128, layers: int = 3) -> GlmAsrConfig:
     """Encoder and language model of `layers` layers of width `hidden` each; 1.4 M parameters at 128 and 3."""
     heads = max(1, hidden // 32)
-    ends = [tokenizer.convert_tokens_to_ids(token) for token in END_TOKENS]
+    ids = tokenizer.get_vocab()
     return GlmAsrConfig(
         audio_config={
             "hidden_size": hidden,
@@ -90,12 +90,12 @@ def tiny_config(tokenizer: PreTrainedTokenizerFast, *, hidden: int = 128, layers
             "num_attention_heads": heads,
             "num_key_value_heads": heads,
             "max_position_embeddings": 2048,
-            "eos_token_id": ends,
+            "eos_token_id": [ids[token] for token in END_TOKENS],
             "pad_token_id": tokenizer.pad_token_id,
             "bos_token_id": None,
             "tie_word_embeddings": True,
         },
-        audio_token_id=tokenizer.convert_tokens_to_ids("<|pad|>"),
+        audio_token_id=ids["<|pad|>"],
     )
 
 
@@ -119,6 +119,7 @@ def untrained_tiny_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = GlmAsrForConditionalGeneration(config)
-    model.generation_config.eos_token_id = config.text_config.eos_token_id
+    ids = tokenizer.get_vocab()
+    model.generation_config.eos_token_id = [ids[token] for token in END_TOKENS]
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return LoadedModel(model.eval(), processor, manifest or Manifest(window="trimmed"), "untrained")
