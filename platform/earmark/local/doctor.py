@@ -1,7 +1,7 @@
 """What runs, what does not, and what to do about it; for the embedded stack and for any other."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,19 @@ from earmark.local import health, lock
 from earmark.local.environment import load
 
 PROJECT = Path(__file__).resolve().parents[3]
-EXTERNAL = ("DATABASE_URL", "CELERY_BROKER_URL")
 INSTALLED = {
     "Label Studio": PROJECT / ".venv-label-studio" / "bin" / "label-studio",
     "htmx": PROJECT / "node_modules" / "htmx.org" / "dist" / "htmx.min.js",
     "ECharts": PROJECT / "node_modules" / "echarts" / "dist" / "echarts.min.js",
+}
+# where each service's address comes from, when it is not the embedded one
+SETTINGS = {
+    "postgres": "DATABASE_URL",
+    "broker": "CELERY_BROKER_URL",
+    "label-studio": "LABEL_STUDIO_URL",
+    "web": "EARMARK_SITE_URL",
+    "worker-cpu": "CELERY_BROKER_URL",
+    "worker-gpu": "CELERY_BROKER_URL",
 }
 
 
@@ -33,28 +41,42 @@ class Finding:
 
 
 def examine(var: Path, variables: Mapping[str, str]) -> list[Finding]:
-    """Look at everything the platform needs, from the process environment over the embedded stack's settings.
+    """Look at all the platform needs: with `variables`, the process environment, over the embedded settings.
 
-    Takes up to some seconds per service that does not answer; raises EarmarkError only for a broken `local.json`.
+    A service that does not answer takes some seconds. Raises EarmarkError only for a broken `local.json`.
     """
-    is_embedded = not any(variables.get(name) for name in EXTERNAL)
+    if variables.get("DATABASE_URL") or variables.get("CELERY_BROKER_URL"):
+        return _services(variables, lambda name: f"start it, or correct {SETTINGS[name]}")
+    runs = _stack(var)
     settings = {**load(var), **variables}
-    findings = [_set_up(), _stack(var)] if is_embedded else []
-    advice = _advice(var, is_embedded=is_embedded, runs=lock.holder(var) is not None)
-    findings += [
-        _service("postgres", settings.get("DATABASE_URL"), health.database_answers, advice),
-        _service(
-            "redis" if is_embedded else "broker", settings.get("CELERY_BROKER_URL"), _broker_answers, advice
-        ),
-        _label_studio(settings, advice),
-        _service("web", settings.get("EARMARK_SITE_URL"), _site_answers, advice),
-        *_workers(settings.get("CELERY_BROKER_URL"), advice),
+    return [
+        _set_up(),
+        runs,
+        *_services(settings, _advice(var, runs=runs.is_fine)),
+        _beat(var, runs=runs.is_fine),
     ]
-    if is_embedded:
-        alive = health.beat_answers(var)
-        seen = "sends what is due" if alive else "has sent nothing for a minute"
-        findings.append(Finding("beat", alive, seen, "" if alive else advice["beat"]))
-    return findings
+
+
+def _services(settings: Mapping[str, str], advice: Callable[[str], str]) -> list[Finding]:
+    checks = {
+        "postgres": health.database_answers,
+        "broker": health.broker_answers,
+        "label-studio": lambda url: health.http_answers(f"{url}/health"),
+        "web": lambda url: health.http_answers(url.rstrip("/") + health.SITE_PATH),
+    }
+    findings = []
+    for name, answers in checks.items():
+        url = settings.get(SETTINGS[name], "")
+        shown = re.sub(r"//[^@/]*@", "//", url)
+        if url and answers(url):
+            findings.append(Finding(name, True, f"answers at {shown}"))
+        else:
+            seen = f"does not answer at {shown}" if url else "has no address"
+            findings.append(Finding(name, False, seen, advice(name)))
+    by_name = {each.name: each for each in findings}
+    if by_name["label-studio"].is_fine:
+        findings += _label_studio_key(settings)
+    return findings + _workers(settings if by_name["broker"].is_fine else {}, advice)
 
 
 def _set_up() -> Finding:
@@ -71,69 +93,39 @@ def _stack(var: Path) -> Finding:
     return Finding("stack", True, f"runs over {var} (process {holder})")
 
 
-class _Advice(dict[str, str]):
-    """What to do about a service that does not answer, by its name."""
-
-
-def _advice(var: Path, *, is_embedded: bool, runs: bool) -> _Advice:
-    names = ("postgres", "redis", "broker", "label-studio", *health.PROCESSES)
-    if not is_embedded:
-        settings = {
-            "postgres": "DATABASE_URL",
-            "broker": "CELERY_BROKER_URL",
-            "label-studio": "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
-            "web": "EARMARK_SITE_URL",
-        }
-        return _Advice(
-            {name: f"start it, or correct {settings.get(name, 'CELERY_BROKER_URL')}" for name in names}
-        )
+def _advice(var: Path, *, runs: bool) -> Callable[[str], str]:
     if not runs:
-        return _Advice(dict.fromkeys(names, "run `make run`"))
-    return _Advice({name: f"it is started again by itself; read {var / 'logs' / name}.log" for name in names})
+        return lambda name: "run `make run`"
+    logs = {"broker": "redis"}
+    return lambda name: (
+        f"it is started again by itself; if it does not come back, read {var}/logs/{logs.get(name, name)}.log"
+    )
 
 
-def _service(name: str, url: str | None, answers: Any, advice: _Advice) -> Finding:
-    if not url:
-        return Finding(name, False, "has no address", advice[name])
-    shown = _without_password(url)
-    if answers(url):
-        return Finding(name, True, f"answers at {shown}")
-    return Finding(name, False, f"does not answer at {shown}", advice[name])
+def _label_studio_key(settings: Mapping[str, str]) -> list[Finding]:
+    key = settings.get("LABEL_STUDIO_API_KEY", "")
+    # a personal access token (a JWT) would first have to be exchanged: not for a look
+    if "." in key:
+        return []
+    who = f"{settings['LABEL_STUDIO_URL']}/api/current-user/whoami"
+    if health.http_answers(who, {"Authorization": f"Token {key}"}):
+        return [Finding("label-key", True, "Label Studio knows our key")]
+    do = "set LABEL_STUDIO_API_KEY to the token of an administrator of Label Studio"
+    return [Finding("label-key", False, "Label Studio does not know our key", do)]
 
 
-def _label_studio(settings: Mapping[str, str], advice: _Advice) -> Finding:
-    url, key = settings.get("LABEL_STUDIO_URL"), settings.get("LABEL_STUDIO_API_KEY", "")
-    found = _service("label-studio", url, lambda url: health.http_answers(f"{url}/health"), advice)
-    # a personal access token (a JWT) would first have to be exchanged
-    if not found.is_fine or "." in key:
-        return found
-    if not health.http_answers(f"{url}/api/current-user/whoami", {"Authorization": f"Token {key}"}):
-        return Finding(
-            "label-studio",
-            False,
-            f"answers at {url}, but not to our key",
-            "set LABEL_STUDIO_API_KEY to the token of an administrator of Label Studio",
-        )
-    return found
-
-
-def _site_answers(url: str) -> bool:
-    return health.http_answers(url.rstrip("/") + health.SITE_PATH)
-
-
-def _broker_answers(url: str) -> bool:
-    return health.broker_answers(url)
-
-
-def _workers(broker_url: str | None, advice: _Advice) -> list[Finding]:
-    known = health.consumers(broker_url) if broker_url and _broker_answers(broker_url) else {}
+def _workers(settings: Mapping[str, str], advice: Callable[[str], str]) -> list[Finding]:
+    url = settings.get("CELERY_BROKER_URL")
+    known = health.consumers(url) if url else {}
     findings = []
     for process, queue in health.QUEUES.items():
         workers = sorted(name for name, queues in known.items() if queue in queues)
         seen = f"{', '.join(workers)} on queue {queue}" if workers else f"nobody works on queue {queue}"
-        findings.append(Finding(process, bool(workers), seen, "" if workers else advice[process]))
+        findings.append(Finding(process, bool(workers), seen, "" if workers else advice(process)))
     return findings
 
 
-def _without_password(url: str) -> str:
-    return re.sub(r"//[^@/]*@", "//", url)
+def _beat(var: Path, *, runs: bool) -> Finding:
+    if health.beat_answers(var):
+        return Finding("beat", True, "sends what is due")
+    return Finding("beat", False, "has sent nothing for a minute", _advice(var, runs=runs)("beat"))
