@@ -78,6 +78,11 @@ class Import(models.Model):
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="imports")
     source = models.CharField(_("source"), max_length=1000)
     options = models.JSONField(_("options"), default=dict)
+    left_aside = models.JSONField(
+        _("left aside"),
+        default=dict,
+        help_text=_("files that are not audio by their name, counted by suffix"),
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
@@ -138,13 +143,17 @@ class ImportFile(models.Model):
     class Meta:
         ordering = ["path"]
         constraints = [models.UniqueConstraint(fields=["of", "path"], name="one_outcome_per_file")]
+        indexes = [models.Index(fields=["of", "outcome", "id"], name="file_by_outcome")]
 
     def __str__(self) -> str:
         return f"{self.path}: {self.outcome}"
 
 
 class Clip(models.Model):
-    """A stretch of a recording, at most 30 s. Language, dialect and split are copied here so that a million rows list fast."""
+    """A stretch of a recording, at most 30 s.
+
+    Language, dialect and split are copied here so that a million rows list fast.
+    """
 
     class State(models.TextChoices):
         NEW = "new", _("not heard yet")
@@ -175,6 +184,11 @@ class Clip(models.Model):
         indexes = [
             models.Index(fields=["collection", "state", "split", "id"], name="clip_by_state"),
             models.Index(fields=["collection", "dialect", "id"], name="clip_by_dialect"),
+            models.Index(
+                fields=["collection", "language", "dialect", "split", "state"],
+                include=["seconds"],
+                name="clip_totals",
+            ),
         ]
 
     def __str__(self) -> str:

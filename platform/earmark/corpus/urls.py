@@ -1,6 +1,8 @@
 """Addresses of clip audio."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from earmark.corpus import views
 
 app_name = "corpus"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [path("clips/<int:clip_id>.flac", views.clip_audio, name="clip-audio")]

@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('source', models.CharField(max_length=1000, verbose_name='source')),
                 ('options', models.JSONField(default=dict, verbose_name='options')),
+                ('left_aside', models.JSONField(default=dict, help_text='files that are not audio by their name, counted by suffix', verbose_name='left aside')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
                 ('collection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='imports', to='corpus.collection')),
                 ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
@@ -169,6 +170,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='clip',
             index=models.Index(fields=['collection', 'dialect', 'id'], name='clip_by_dialect'),
+        ),
+        migrations.AddIndex(
+            model_name='clip',
+            index=models.Index(fields=['collection', 'language', 'dialect', 'split', 'state'], include=('seconds',), name='clip_totals'),
+        ),
+        migrations.AddIndex(
+            model_name='importfile',
+            index=models.Index(fields=['of', 'outcome', 'id'], name='file_by_outcome'),
         ),
         migrations.AddConstraint(
             model_name='clip',

@@ -1,0 +1,135 @@
+"""Bytes in the default storage under names that follow from their content: kept once, whole or not at all."""
+
+import hashlib
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from django.core.files import File
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from earmark.speech.errors import EarmarkError
+
+BLOCK = 1 << 20
+ARRIVING = "arriving"
+ABANDONED_AFTER_SECONDS = 24 * 3600.0
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, read in blocks. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def keep_file(name: str, source: Path, *, sha256: str) -> None:
+    """Store a copy of `source` as `name`, unless it is there. Raises EarmarkError `corpus:import:changed`."""
+    if default_storage.exists(name):
+        return
+    part = _part_beside(name)
+    if part is None:
+        with tempfile.NamedTemporaryFile() as spool:
+            _copy(source, spool, sha256)
+            spool.seek(0)
+            _save(name, File(spool))
+        return
+    try:
+        with part.open("xb") as file:
+            _copy(source, file, sha256)
+        _into_place(part, name)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def keep_bytes(name: str, data: bytes) -> None:
+    """Store `data` as `name`, unless it is there."""
+    if default_storage.exists(name):
+        return
+    part = _part_beside(name)
+    if part is None:
+        _save(name, ContentFile(data))
+        return
+    part.write_bytes(data)
+    _into_place(part, name)
+
+
+@contextmanager
+def local(name: str) -> Iterator[Path]:
+    """A path on this machine that holds what is stored as `name`: itself for a folder, a passing copy for S3."""
+    try:
+        path = Path(default_storage.path(name))
+    except NotImplementedError:
+        with tempfile.NamedTemporaryFile() as copy:
+            with default_storage.open(name) as stored:
+                while block := stored.read(BLOCK):
+                    copy.write(block)
+            copy.flush()
+            yield Path(copy.name)
+        return
+    yield path
+
+
+def read(name: str) -> bytes | None:
+    """All that is stored as `name`; None when nothing is."""
+    try:
+        with default_storage.open(name) as file:
+            return bytes(file.read())
+    except FileNotFoundError:
+        return None
+
+
+def sweep_abandoned() -> None:
+    """Delete half-written files that a killed process left behind long ago."""
+    folder = _arriving()
+    if folder is None or not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.stat().st_mtime < time.time() - ABANDONED_AFTER_SECONDS:
+            path.unlink(missing_ok=True)
+
+
+def _arriving() -> Path | None:
+    try:
+        return Path(default_storage.path(ARRIVING))
+    except NotImplementedError:
+        return None
+
+
+def _part_beside(name: str) -> Path | None:
+    """Where to write before `name` appears in one move; None for a storage that is not a folder of ours."""
+    folder = _arriving()
+    if folder is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{uuid.uuid4().hex}{Path(name).suffix}"
+
+
+def _into_place(part: Path, name: str) -> None:
+    path = Path(default_storage.path(name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part.replace(path)
+
+
+def _copy(source: Path, target: "BinaryIO | tempfile._TemporaryFileWrapper[bytes]", sha256: str) -> None:
+    digest = hashlib.sha256()
+    with source.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+            target.write(block)
+    if digest.hexdigest() != sha256:
+        raise EarmarkError(
+            "corpus:import:changed",
+            f"{source.name!r} changed while it was read.",
+            "Import the folder again when nothing writes to it.",
+        )
+
+
+def _save(name: str, content: "File[bytes]") -> None:
+    """Save under exactly `name`: two writers at once write the same bytes, so the later copy is dropped."""
+    saved = default_storage.save(name, content)
+    if saved != name:
+        default_storage.delete(saved)

@@ -1,0 +1,122 @@
+"""The audio of one clip over HTTP: whole or in part, for Label Studio's player and for our own pages."""
+
+import hashlib
+from collections.abc import Callable
+from functools import wraps
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.utils.cache import patch_cache_control
+from django.utils.http import parse_etags
+from django.utils.translation import gettext as _
+
+from earmark.corpus import audio_links
+from earmark.corpus.access import role_of
+from earmark.corpus.byte_ranges import UnsatisfiableError, requested
+from earmark.corpus.models import Clip
+from earmark.corpus.samples import clip_flac
+from earmark.speech.errors import EarmarkError
+
+METHODS = ("GET", "HEAD", "OPTIONS")
+HELD_BY_BROWSERS_SECONDS = 3600
+STATUS = {
+    "corpus:link:missing": 403,
+    "corpus:link:invalid": 403,
+    "corpus:link:expired": 403,
+    "corpus:clip:unknown": 404,
+}
+
+View = Callable[[HttpRequest, int], HttpResponse]
+
+
+def open_to_label_studio(view: View) -> View:
+    """Put the headers that let Label Studio's page read it on every answer, the refusals included."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, clip_id: int) -> HttpResponse:
+        try:
+            response = view(request, clip_id)
+        except EarmarkError as error:
+            response = _refusal(error)
+        place = urlsplit(settings.EARMARK.label_studio_public_url)
+        response["Access-Control-Allow-Origin"] = f"{place.scheme}://{place.netloc}"
+        response["Access-Control-Expose-Headers"] = "Accept-Ranges, Content-Length, Content-Range, ETag"
+        response["Accept-Ranges"] = "bytes"
+        return response
+
+    return answer
+
+
+def _refusal(error: EarmarkError) -> HttpResponse:
+    body = {"error_id": error.error_id, "message": error.message, "hint": error.hint}
+    response = JsonResponse(body, status=STATUS.get(error.error_id, 500))
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@open_to_label_studio
+def clip_audio(request: HttpRequest, clip_id: int) -> HttpResponse:
+    """FLAC, 16 kHz mono, of one clip: for a signed link, or for a signed-in member of its collection."""
+    if request.method == "OPTIONS":
+        return _preflight()
+    if request.method not in METHODS:
+        return HttpResponseNotAllowed(METHODS)
+    return _send(request, clip_flac(_permitted(request, clip_id)))
+
+
+def _preflight() -> HttpResponse:
+    response = HttpResponse(status=204)
+    response["Access-Control-Allow-Methods"] = ", ".join(METHODS)
+    response["Access-Control-Allow-Headers"] = "Range, If-Range, If-None-Match"
+    response["Access-Control-Max-Age"] = "86400"
+    response["Allow"] = ", ".join(METHODS)
+    return response
+
+
+def _permitted(request: HttpRequest, clip_id: int) -> Clip:
+    """The clip, if the request may hear it. Strangers do not learn which clips there are."""
+    clips = Clip.objects.select_related("recording", "collection")
+    signature = request.GET.get("sig")
+    if signature:
+        audio_links.check(clip_id, signature)
+        clip = clips.filter(pk=clip_id).first()
+        if clip is None:
+            message = _("Clip %(id)s is no longer there.") % {"id": clip_id}
+            raise EarmarkError("corpus:clip:unknown", message, _("Sync the round to drop its task."))
+        return clip
+    clip = clips.filter(pk=clip_id).first() if request.user.is_authenticated else None
+    if clip is None or role_of(request.user, clip.collection) is None:
+        raise EarmarkError(
+            "corpus:link:missing",
+            _("Clip %(id)s is not open to you.") % {"id": clip_id},
+            _("Sign in as a member of its collection, or use a signed link."),
+        )
+    return clip
+
+
+def _send(request: HttpRequest, data: bytes) -> HttpResponse:
+    """All of `data`, the part asked for, or only that the holder's copy is still good."""
+    etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    held = parse_etags(request.headers.get("If-None-Match", ""))
+    if "*" in held or etag in {one.removeprefix("W/") for one in held}:
+        response = HttpResponse(status=304)
+    else:
+        response = _whole_or_part(request, data, etag)
+    response["ETag"] = etag
+    patch_cache_control(response, private=True, max_age=HELD_BY_BROWSERS_SECONDS)
+    return response
+
+
+def _whole_or_part(request: HttpRequest, data: bytes, etag: str) -> HttpResponse:
+    is_current = request.headers.get("If-Range", etag) == etag
+    asked = request.headers.get("Range") if request.method == "GET" and is_current else None
+    try:
+        span = requested(asked, len(data))
+    except UnsatisfiableError:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{len(data)}"})
+    if span is None:
+        return HttpResponse(data, content_type="audio/flac")
+    part = data[span.first : span.last + 1]
+    headers = {"Content-Range": f"bytes {span.first}-{span.last}/{len(data)}"}
+    return HttpResponse(part, status=206, content_type="audio/flac", headers=headers)
