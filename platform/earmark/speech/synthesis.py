@@ -8,6 +8,7 @@ samples in length. The structure and constants are those of `speak_lib.h` of esp
 
 import ctypes
 import threading
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -81,6 +82,7 @@ class Synthesiser:
         with self._lock:
             library = self._require_library()
             self._set_voice(library, voice)
+            library.espeak_ng_SetRandSeed(zlib.crc32(f"{voice}{text}".encode()))
             Synthesiser._pieces = []
             data = text.encode() + b"\0"
             status = library.espeak_Synth(data, len(data), 0, _POSITION_CHARACTER, 0, _CHARS_UTF8, None, None)
@@ -117,6 +119,7 @@ class Synthesiser:
             ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint,
             ctypes.c_void_p, ctypes.c_void_p,
         ]  # fmt: skip
+        library.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]
         rate = library.espeak_Initialize(
             _OUTPUT_SYNCHRONOUS, _BUFFER_MILLISECONDS, path.encode(), _INITIALIZE_DONT_EXIT
         )
