@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from earmark.speech.errors import EarmarkError
@@ -101,7 +102,7 @@ def load_checkpoint(
         rest: dict[str, Any] = torch.load(path / "optimiser.pt", weights_only=True)
         optimiser.load_state_dict(rest["optimiser"])
         progress = Progress(**json.loads((path / "progress.json").read_text(encoding="utf-8")))
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise EarmarkError(
             "training:checkpoint:unreadable",
             f"The checkpoint {path} cannot be taken up: {error!r}.",

@@ -1,7 +1,7 @@
 """What a training run does, as numbers: the recipe, its named presets, and the checks on both."""
 
 import math
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from earmark.speech.errors import EarmarkError
@@ -135,7 +135,7 @@ def _override(base: _Options, overrides: dict[str, Any], prefix: str) -> _Option
                 f"Known options: {', '.join(sorted(known))}.",
             )
         current = known[name]
-        if is_dataclass(current):
+        if isinstance(current, Augmentation):
             if not isinstance(value, dict):
                 raise _type_error(prefix + name, value, "a table")
             values[name] = _override(current, value, f"{prefix}{name}.")
@@ -145,9 +145,9 @@ def _override(base: _Options, overrides: dict[str, Any], prefix: str) -> _Option
 
 
 def _checked(shown: str, name: str, value: Any, kind: type) -> int | float:
-    number = float(value) if kind is float and type(value) is int else value
-    if type(number) is not kind:
+    if type(value) is not kind and not (kind is float and type(value) is int):
         raise _type_error(shown, value, {int: "a whole number", float: "a number"}[kind])
+    number: int | float = float(value) if kind is float else value
     if not math.isfinite(number):
         raise _range_error(shown, value, "finite")
     if name in _POSITIVE and number <= 0:
