@@ -145,7 +145,7 @@ def _override(base: _Options, overrides: dict[str, Any], prefix: str) -> _Option
 
 
 def _checked(shown: str, name: str, value: Any, kind: type) -> int | float:
-    if type(value) is not kind and not (kind is float and type(value) is int):
+    if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else int):
         raise _type_error(shown, value, {int: "a whole number", float: "a number"}[kind])
     number: int | float = float(value) if kind is float else value
     if not math.isfinite(number):
