@@ -1,11 +1,11 @@
 """Bytes in the default storage under names that follow from their content: kept once, whole or not at all."""
 
+import contextlib
 import hashlib
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -57,7 +57,7 @@ def keep_bytes(name: str, data: bytes) -> None:
     _into_place(part, name)
 
 
-@contextmanager
+@contextlib.contextmanager
 def local(name: str) -> Iterator[Path]:
     """A path on this machine that holds what is stored as `name`: itself for a folder, a passing copy for S3."""
     try:
@@ -88,8 +88,9 @@ def sweep_abandoned() -> None:
     if folder is None or not folder.is_dir():
         return
     for path in folder.iterdir():
-        if path.stat().st_mtime < time.time() - ABANDONED_AFTER_SECONDS:
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < time.time() - ABANDONED_AFTER_SECONDS:
+                path.unlink()
 
 
 def _arriving() -> Path | None:
@@ -116,16 +117,28 @@ def _into_place(part: Path, name: str) -> None:
 
 def _copy(source: Path, target: "BinaryIO | tempfile._TemporaryFileWrapper[bytes]", sha256: str) -> None:
     digest = hashlib.sha256()
-    with source.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-            target.write(block)
+    for block in _blocks(source):
+        digest.update(block)
+        target.write(block)
     if digest.hexdigest() != sha256:
-        raise EarmarkError(
-            "corpus:import:changed",
-            f"{source.name!r} changed while it was read.",
-            "Import the folder again when nothing writes to it.",
-        )
+        raise _changed(source, "has other bytes")
+
+
+def _blocks(source: Path) -> Iterator[bytes]:
+    try:
+        with source.open("rb") as file:
+            while block := file.read(BLOCK):
+                yield block
+    except OSError as error:
+        raise _changed(source, f"cannot be read ({error.strerror})") from error
+
+
+def _changed(source: Path, what: str) -> EarmarkError:
+    return EarmarkError(
+        "corpus:import:changed",
+        f"{source.name!r} {what} since it was first looked at.",
+        "Import the folder again when nothing writes to it.",
+    )
 
 
 def _save(name: str, content: "File[bytes]") -> None:

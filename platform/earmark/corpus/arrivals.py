@@ -1,0 +1,114 @@
+"""Look at one file and say what it is: worth keeping, here already, or refused with a reason. Writes no row."""
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from earmark.corpus import stored
+from earmark.corpus.listing import AUDIO_NOT_TAKEN
+from earmark.corpus.manifest import Row
+from earmark.speech import audio_faults
+from earmark.speech.cutting import Stretch, cut
+from earmark.speech.decoding import Decoder, Probed, check_worth_keeping
+from earmark.speech.errors import EarmarkError
+
+SUFFIX = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "FLAC": ".flac", "MP3": ".mp3", "OGG": ".ogg"}
+OF_THE_FILE = ("corpus:audio:", "corpus:import:changed")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file that is in the storage as `name`, measured and cut."""
+
+    row: Row
+    sha256: str
+    bytes: int
+    probed: Probed
+    stretches: list[Stretch]
+    name: str
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """A file whose bytes are in the collection already, or came earlier in the same import."""
+
+    row: Row
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file that is not kept, and why."""
+
+    row: Row
+    error: EarmarkError
+
+
+Arrival = Kept | Duplicate | Refused
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """A file that is there, has bytes, and is known by them."""
+
+    row: Row
+    path: Path
+    sha256: str
+    bytes: int
+
+
+def hash_file(folder: Path, row: Row) -> Hashed | Refused:
+    """Know the file by its bytes. What is no regular file, is empty or cannot be read is refused."""
+    path, suffix = folder / row.path, PurePosixPath(row.path).suffix.lower()
+    if suffix in AUDIO_NOT_TAKEN:
+        return _refused(row, audio_faults.UNSUPPORTED, f"is audio of a kind that is not taken ({suffix})")
+    try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            return _refused(row, audio_faults.UNREADABLE, "is not a file")
+        if not state.st_size:
+            return _refused(row, audio_faults.EMPTY, "is empty")
+        return Hashed(row, path, stored.sha256_of(path), state.st_size)
+    except OSError as error:
+        return _refused(row, audio_faults.MISSING, f"cannot be read ({error.strerror})")
+
+
+def examine(file: Hashed, decoder: Decoder) -> Kept | Refused:
+    """Decode the whole file for its measures, cut it, and keep its bytes.
+
+    Raises EarmarkError when the fault is not the file's: the decoder does not start, the storage takes nothing.
+    """
+    name = file.row.path
+    try:
+        probed = decoder.probe(file.path, name=shown(name))
+        check_worth_keeping(probed, shown(name))
+        place = stored_name(file.sha256, probed.format)
+        stored.keep_file(place, file.path, sha256=file.sha256)
+    except EarmarkError as error:
+        if not error.error_id.startswith(OF_THE_FILE):
+            raise
+        return Refused(file.row, error)
+    except OSError as error:
+        raise EarmarkError(
+            "corpus:storage:refused",
+            f"The storage did not take {shown(name)!r}: {error}.",
+            "Make room there, or check EARMARK_MEDIA and who may write to it; then import again.",
+        ) from error
+    stretches = cut(probed.loudness, probed.samples)
+    return Kept(file.row, file.sha256, file.bytes, probed, stretches, place)
+
+
+def stored_name(sha256: str, audio_format: str) -> str:
+    """Where in the storage a recording's bytes are, whatever they were called."""
+    return f"recordings/{sha256[:2]}/{sha256}{SUFFIX[audio_format.split()[0]]}"
+
+
+def shown(path: str) -> str:
+    """A path as text that any database and any page can hold: bytes that are no UTF-8 are written out."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _refused(row: Row, error_id: str, reason: str) -> Refused:
+    message = f"{shown(row.path)!r} {reason}."
+    return Refused(row, EarmarkError(error_id, message, audio_faults.HINTS[error_id]))
