@@ -120,6 +120,6 @@ def test_engines_are_kept_and_the_least_used_is_put_away(monkeypatch: pytest.Mon
 
 def test_a_registered_model_that_is_gone_says_where_it_was() -> None:
     model = ModelVersion.objects.create(name="lost", source="/gone/model")
-    with pytest.raises(EarmarkError, match="lost cannot hear.*Put the model back at /gone/model") as caught:
+    with pytest.raises(EarmarkError, match=r"lost cannot hear.*Put the model back at /gone/model") as caught:
         registry.engine_for(model)
     assert caught.value.error_id == "recognition:model:unavailable"

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.files import File
-from django.core.files.storage import storages
 from django.db import transaction
 
 from earmark.accounts.models import User
 from earmark.accounts.services import audit
+from earmark.corpus import stored
 from earmark.corpus.samples import samples_of
 from earmark.datasets.audiofolder import AudioFolder
 from earmark.datasets.models import Export, Snapshot, SnapshotItem
@@ -57,35 +56,32 @@ def request_export(*, snapshot: Snapshot, format: str, by: User | None) -> Expor
 
 
 def write_export(context: Context, export: Export) -> Export:
-    """Write the file of `export` beside the data first, then into STORAGES["default"]; a written one is left alone.
+    """Write the file of `export` aside, then keep it in the default storage; a written one is left alone.
 
     Raises what `context.progress` raises, and the EarmarkErrors of reading audio: a clip is never left out silently.
     """
-    if export.file and export.file.storage.exists(export.file.name):
+    if export.file.name and export.file.storage.exists(export.file.name):
         return export
     work = settings.EARMARK.var / "exports"
     work.mkdir(parents=True, exist_ok=True)
     suffix = SUFFIXES[Export.Format(export.format)]
     for stale in work.glob(f"{export.pk}-*.part"):
         stale.unlink(missing_ok=True)
-    attempt = secrets.token_hex(4)
-    part = work / f"{export.pk}-{attempt}.part"
+    part = work / f"{export.pk}-{secrets.token_hex(4)}.part"
     try:
         WRITERS[Export.Format(export.format)](context, export.snapshot, part)
-        name = f"exports/{export.snapshot.digest[:12]}-{export.pk}-{attempt}.{suffix}"
-        _keep(export, part, name)
+        _keep(export, part, suffix)
     finally:
         part.unlink(missing_ok=True)
     return export
 
 
-def _keep(export: Export, part: Path, name: str) -> None:
-    """Store the file, then say so in the row; the first to say so wins, and a later one takes its file away."""
-    storage = storages["default"]
-    with part.open("rb") as file:
-        kept = storage.save(name, File(file))
-    if not Export.objects.filter(pk=export.pk, file=export.file.name or "").update(file=kept):
-        storage.delete(kept)
+def _keep(export: Export, part: Path, suffix: str) -> None:
+    """Store the file under its content, then say so in the row; the first to say so wins."""
+    digest = stored.sha256_of(part)
+    name = f"exports/{digest}.{suffix}"
+    stored.keep_file(name, part, sha256=digest)
+    Export.objects.filter(pk=export.pk, file=export.file.name or "").update(file=name)
     export.refresh_from_db(fields=["file"])
 
 

@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.core.files import File
-from django.core.files.storage import storages
+from django.core.files.storage import default_storage
 
+from earmark.corpus import stored
 from earmark.datasets.models import Snapshot
 
 
 def manifest_name(digest: str) -> str:
-    """Where in STORAGES["default"] the manifest of the snapshot with that digest lies."""
+    """Where in the default storage the manifest of the snapshot with that digest lies."""
     return f"snapshots/{digest}.jsonl"
 
 
 def open_manifest(snapshot: Snapshot) -> File:
     """The stored manifest, open for reading bytes."""
-    return storages["default"].open(manifest_name(snapshot.digest), "rb")
+    return default_storage.open(manifest_name(snapshot.digest), "rb")
 
 
 def line(row: dict[str, Any]) -> bytes:
@@ -40,14 +41,5 @@ def write(rows: Iterable[dict[str, Any]], file: IO[bytes]) -> str:
 
 
 def store(path: Path, digest: str) -> None:
-    """Keep the manifest at `path` under its digest, unless it is there whole."""
-    storage = storages["default"]
-    name = manifest_name(digest)
-    if storage.exists(name):
-        if storage.size(name) == path.stat().st_size:
-            return
-        storage.delete(name)
-    with path.open("rb") as file:
-        kept = storage.save(name, File(file))
-    if kept != name:
-        storage.delete(kept)
+    """Keep the manifest at `path` under its digest, whole or not at all, unless it is there."""
+    stored.keep_file(manifest_name(digest), path, sha256=digest)

@@ -35,7 +35,7 @@ FETCHED = 2_000
 
 def labelled_test_clips(collection: Collection) -> QuerySet[Clip]:
     """Every clip on the test side with a current reference."""
-    return _with_reference(collection).filter(split=Split.TEST, current__isnull=False)
+    return _with_reference(collection).filter(Q(current__isnull=False, split=Split.TEST))
 
 
 def training_clips(collection: Collection) -> QuerySet[Clip]:

@@ -1,7 +1,7 @@
 """Read the audio of the next window of clips while the model hears the one before."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -29,7 +29,7 @@ class Sounding:
         return replace(self, samples=SILENCE, error=error)
 
 
-def soundings_ahead(windows: Iterable[list[Clip]]) -> Iterator[list[Sounding]]:
+def soundings_ahead(windows: Iterable[list[Clip]]) -> Generator[list[Sounding]]:
     """The waveforms of each window of clips, in order, one window read ahead in a thread.
 
     `windows` is drawn from in the caller's thread. Close the iterator to stop the reading early.
