@@ -56,18 +56,29 @@ class RoundClip(models.Model):
         STRATEGY = "strategy", _("chosen by the strategy")
         AUDIT = "audit", _("drawn at random")
 
+    class Outcome(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        LABELLED = "labelled", _("labelled")
+        SKIPPED = "skipped", _("skipped")
+        UNINTELLIGIBLE = "unintelligible", _("unintelligible")
+        RETURNED = "returned", _("returned unanswered")
+
     round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="clips")
     clip = models.ForeignKey(Clip, on_delete=models.PROTECT, related_name="round_clips")
     hypothesis = models.ForeignKey(Hypothesis, null=True, on_delete=models.SET_NULL)
     reason = models.CharField(_("reason"), max_length=10, choices=Reason)
     score = models.FloatField(_("score"), help_text=_("what the strategy gave it; higher is asked first"))
     task_id = models.PositiveIntegerField(_("Label Studio task"), null=True)
+    outcome = models.CharField(_("outcome"), max_length=15, choices=Outcome, default=Outcome.WAITING)
 
     class Meta:
+        verbose_name = _("clip of a round")
+        verbose_name_plural = _("clips of rounds")
         constraints = [
             models.UniqueConstraint(fields=["round", "clip"], name="one_place_per_clip_and_round"),
             models.UniqueConstraint(fields=["round", "task_id"], name="one_clip_per_task"),
         ]
+        indexes = [models.Index(fields=["round", "outcome"], name="round_clip_by_outcome")]
 
     def __str__(self) -> str:
         return f"{self.round_id}/{self.clip_id}"
@@ -86,6 +97,9 @@ class Annotation(models.Model):
     hypothesis = models.ForeignKey(Hypothesis, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(_("created at"))
     updated_at = models.DateTimeField(_("updated at"))
+    deleted_at = models.DateTimeField(
+        _("deleted at"), null=True, help_text=_("when we saw that Label Studio no longer has it")
+    )
 
     class Meta:
         ordering = ["-updated_at"]

@@ -1,6 +1,8 @@
 """Addresses Label Studio calls."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from annotation import views
 
 app_name = "annotation"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [path("label-studio/<int:round_id>/", views.label_studio, name="label-studio")]

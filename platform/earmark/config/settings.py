@@ -23,7 +23,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "earmark.config.static.StaticFilesConfig",
     "django.contrib.postgres",
     "django.contrib.humanize",
     "rest_framework",

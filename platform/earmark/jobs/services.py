@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -24,9 +25,13 @@ def submit(
     key: str = "",
     by: User | None = None,
     max_attempts: int = 5,
+    delay_seconds: float = 0.0,
     **arguments: Any,
 ) -> Job:
-    """Write the job and send it once the transaction commits; an unfinished job with the same `key` is returned as it is."""
+    """Write the job and send it once the transaction commits; an unfinished job with the same `key` is returned as it is.
+
+    It is due after `delay_seconds`, so that what asks often may share one job.
+    """
     queue = registered(kind).queue
     try:
         with transaction.atomic():
@@ -38,22 +43,23 @@ def submit(
                 key=key,
                 created_by=by,
                 max_attempts=max_attempts,
+                not_before=timezone.now() + timedelta(seconds=delay_seconds),
             )
     except IntegrityError:
         existing = Job.objects.unfinished().filter(key=key).first()
         if existing is None:
             raise
         return existing
-    transaction.on_commit(partial(send, job.pk, queue))
+    transaction.on_commit(partial(send, job.pk, queue, delay_seconds=delay_seconds))
     return job
 
 
-def send(pk: int, queue: str) -> None:
-    """Put the job's id on the broker. A broker that is away is no loss: the sweeper sends again."""
+def send(pk: int, queue: str, *, delay_seconds: float = 0.0) -> None:
+    """Put the job's id on the broker, to be run when it is due. A broker that is away is no loss: the sweeper sends again."""
     from earmark.jobs.tasks import run_job
 
     try:
-        run_job.apply_async(args=[pk], queue=queue, retry=False)
+        run_job.apply_async(args=[pk], queue=queue, retry=False, countdown=delay_seconds or None)
     except run_job.OperationalError:
         log.warning("job %s not sent: the broker is away; the sweeper sends it again", pk)
         return

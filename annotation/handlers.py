@@ -1,0 +1,16 @@
+"""The jobs of annotation."""
+
+from typing import Any
+
+from annotation import rounds, sync
+from earmark.jobs.registry import Context, handler
+
+
+@handler("annotation.open_round")
+def open_round(context: Context, *, round_id: int) -> dict[str, Any]:
+    return rounds.open_round(context, round_id=round_id)
+
+
+@handler("annotation.sync")
+def sync_round(context: Context, *, round_id: int) -> dict[str, Any]:
+    return sync.sync_round(context, round_id=round_id)

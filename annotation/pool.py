@@ -1,0 +1,129 @@
+"""What a round may ask: the eligible clips of a collection, read into arrays."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Length
+
+from annotation.acquisition import UNKNOWN_SPEAKER, Pool
+from annotation.models import RoundClip
+from earmark.corpus.models import Clip, Collection, Reference, Split
+from earmark.recognition.models import Hypothesis, ModelVersion
+
+SKIPS_ALLOWED = 2
+"""A clip skipped in this many rounds is not asked again."""
+CHUNK = 20_000
+FIELDS = (
+    "clip_id",
+    "id",
+    "clip__seconds",
+    "confidence",
+    "characters",
+    "clip__language",
+    "clip__speaker_id",
+    "flags",
+)
+
+
+@dataclass(frozen=True)
+class Eligible:
+    """A pool with the rows behind it: `clips` and `hypotheses` are ids, in the pool's order."""
+
+    clips: np.ndarray
+    hypotheses: np.ndarray
+    pool: Pool
+
+
+def eligible_hypotheses(collection: Collection, model: ModelVersion) -> QuerySet[Hypothesis]:
+    """What `model` heard in the clips that may be asked.
+
+    Clips of the training side without a reference that are heard and with no annotator, or were skipped in
+    fewer than SKIPS_ALLOWED rounds.
+    """
+    labelled = Exists(Reference.objects.filter(clip=OuterRef("clip_id"), is_current=True))
+    given_up = (
+        RoundClip.objects.filter(round__collection=collection, outcome=RoundClip.Outcome.SKIPPED)
+        .values("clip_id")
+        .annotate(skips=Count("id"))
+        .filter(skips__gte=SKIPS_ALLOWED)
+        .values("clip_id")
+    )
+    waiting = Q(clip__state=Clip.State.HEARD) | (Q(clip__state=Clip.State.SKIPPED) & ~Q(clip_id__in=given_up))
+    return Hypothesis.objects.filter(
+        waiting, ~labelled, model=model, clip__collection=collection, clip__split=Split.TRAIN
+    )
+
+
+def read_pool(collection: Collection, model: ModelVersion) -> Eligible:
+    """Everything `collection` may be asked about, with what `model` heard, ordered by clip."""
+    columns = Columns()
+    for row in _rows(eligible_hypotheses(collection, model)):
+        columns.add(*row)
+    return columns.eligible()
+
+
+def _rows(hypotheses: QuerySet[Hypothesis]) -> Iterator[tuple[Any, ...]]:
+    """Streamed, in the order of clip ids: a million rows are not held twice."""
+    rows = hypotheses.annotate(characters=Length("text")).order_by("clip_id").values_list(*FIELDS)
+    return rows.iterator(chunk_size=CHUNK)
+
+
+class Columns:
+    """Rows turned into columns, names into codes."""
+
+    def __init__(self) -> None:
+        self._clips: list[int] = []
+        self._hypotheses: list[int] = []
+        self._seconds: list[float] = []
+        self._confidence: list[float] = []
+        self._characters: list[int] = []
+        self._language: list[int] = []
+        self._speaker: list[int] = []
+        self._languages: dict[str, int] = {}
+        self._speakers: dict[int | None, int] = {None: UNKNOWN_SPEAKER}
+        self._flagged: dict[str, list[int]] = {}
+
+    def add(
+        self,
+        clip: int,
+        hypothesis: int,
+        seconds: float,
+        confidence: float,
+        characters: int,
+        language: str,
+        speaker: int | None,
+        flags: list[str],
+    ) -> None:
+        """Add one row."""
+        for flag in flags:
+            self._flagged.setdefault(flag, []).append(len(self._clips))
+        self._clips.append(clip)
+        self._hypotheses.append(hypothesis)
+        self._seconds.append(seconds)
+        self._confidence.append(confidence)
+        self._characters.append(characters)
+        self._language.append(self._languages.setdefault(language, len(self._languages)))
+        self._speaker.append(self._speakers.setdefault(speaker, len(self._speakers) - 1))
+
+    def eligible(self) -> Eligible:
+        """The columns as arrays."""
+        flags = {}
+        for name, positions in self._flagged.items():
+            flags[name] = np.zeros(len(self._clips), dtype=bool)
+            flags[name][positions] = True
+        pool = Pool(
+            seconds=np.array(self._seconds, dtype=np.float64),
+            confidence=np.array(self._confidence, dtype=np.float64),
+            characters=np.array(self._characters, dtype=np.int64),
+            language=np.array(self._language, dtype=np.int64),
+            speaker=np.array(self._speaker, dtype=np.int64),
+            flags=flags,
+        )
+        return Eligible(
+            clips=np.array(self._clips, dtype=np.int64),
+            hypotheses=np.array(self._hypotheses, dtype=np.int64),
+            pool=pool,
+        )

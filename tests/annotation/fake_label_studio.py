@@ -1,0 +1,170 @@
+"""A Label Studio in memory, at the seam of annotation.label_studio.LabelStudio; it counts and fails on demand."""
+
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from annotation.label_studio import LabelStudioAway, ProjectGone, Webhook
+
+START = datetime(2026, 11, 22, 8, tzinfo=UTC)
+
+
+class FakeLabelStudio:
+    """Keeps projects, tasks and annotations; its clock moves a second with every change."""
+
+    def __init__(self) -> None:
+        self.projects: dict[int, dict[str, Any]] = {}
+        self.store: dict[int, dict[str, Any]] = {}
+        self.hooks: dict[int, Webhook] = {}
+        self.users = {1: "anna@example.org", 2: "bo@example.org"}
+        self.calls: list[str] = []
+        self.failing: list[str] = []
+        self.before: dict[str, Callable[[], None]] = {}
+        self.now = START
+        self._ids = iter(range(1, 1_000_000))
+
+    def __enter__(self) -> "FakeLabelStudio":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def create_project(self, **fields: Any) -> int:
+        self._called("create_project")
+        made = next(self._ids)
+        self.projects[made] = dict(fields)
+        return made
+
+    def find_project(self, *, title: str, description: str) -> int | None:
+        self._called("find_project")
+        found = [
+            key
+            for key, one in self.projects.items()
+            if (one["title"], one["description"]) == (title, description)
+        ]
+        return found[0] if found else None
+
+    def update_project(self, project: int, **fields: Any) -> None:
+        self._called("update_project")
+        self._project(project).update(fields)
+
+    def import_tasks(self, project: int, tasks: Sequence[dict[str, Any]]) -> None:
+        self._called("import_tasks")
+        self._project(project)
+        for task in tasks:
+            key = next(self._ids)
+            self.store[key] = deepcopy(task) | {
+                "id": key,
+                "project": project,
+                "annotations": [],
+                "updated_at": self._tick(),
+            }
+
+    def tasks(self, project: int) -> Iterator[list[dict[str, Any]]]:
+        self._called("tasks")
+        self._project(project)
+        yield [
+            {
+                **deepcopy(task),
+                "total_annotations": sum(not one["was_cancelled"] for one in task["annotations"]),
+                "cancelled_annotations": sum(one["was_cancelled"] for one in task["annotations"]),
+            }
+            for task in self.of(project)
+        ]
+
+    def annotated_tasks(self, project: int, *, since: datetime | None) -> Iterator[list[dict[str, Any]]]:
+        self._called("annotated_tasks")
+        self._project(project)
+        touched = [
+            task
+            for task in self.of(project)
+            if since is None or datetime.fromisoformat(task["updated_at"]) >= since
+        ]
+        for start in range(0, len(touched), 5):
+            yield deepcopy(touched[start : start + 5])
+
+    def last_update(self, project: int) -> datetime | None:
+        self._called("last_update")
+        self._project(project)
+        times = [datetime.fromisoformat(task["updated_at"]) for task in self.of(project)]
+        return max(times, default=None)
+
+    def delete_task(self, task: int) -> None:
+        self._called("delete_task")
+        self.store.pop(task, None)
+
+    def ensure_webhook(self, project: int, wanted: Webhook) -> None:
+        self._called("ensure_webhook")
+        self.hooks[project] = wanted
+
+    def emails(self) -> dict[int, str]:
+        self._called("emails")
+        return dict(self.users)
+
+    # what people do there
+
+    def of(self, project: int) -> list[dict[str, Any]]:
+        """The project's tasks, ordered by id."""
+        return [task for _, task in sorted(self.store.items()) if task["project"] == project]
+
+    def task_of(self, clip: int) -> dict[str, Any]:
+        """The one task of a clip."""
+        (task,) = [one for one in self.store.values() if one["data"]["clip"] == clip]
+        return task
+
+    def submit(
+        self, clip: int, text: str = "", *, user: int = 1, skip: bool = False, quality: Sequence[str] = ()
+    ) -> int:
+        """An annotator submits; returns the annotation's id."""
+        task, key = self.task_of(clip), next(self._ids)
+        task["annotations"].append({"id": key, "completed_by": user, "created_at": self._tick()})
+        self.edit(clip, key, text, skip=skip, quality=quality)
+        return key
+
+    def edit(
+        self, clip: int, annotation: int, text: str, *, skip: bool = False, quality: Sequence[str] = ()
+    ) -> None:
+        """Somebody changes a submission."""
+        task = self.task_of(clip)
+        (found,) = [one for one in task["annotations"] if one["id"] == annotation]
+        result = []
+        if text:
+            result.append({"from_name": "transcription", "type": "textarea", "value": {"text": [text]}})
+        if quality:
+            result.append({"from_name": "quality", "type": "choices", "value": {"choices": list(quality)}})
+        found |= {
+            "result": result,
+            "was_cancelled": skip,
+            "lead_time": 3.5,
+            "parent_prediction": 1,
+            "updated_at": self._tick(),
+        }
+        task["updated_at"] = self._tick()
+
+    def delete_annotation(self, clip: int, annotation: int) -> None:
+        """Somebody deletes a submission."""
+        task = self.task_of(clip)
+        task["annotations"] = [one for one in task["annotations"] if one["id"] != annotation]
+        task["updated_at"] = self._tick()
+
+    def delete_project(self, project: int) -> None:
+        """Somebody deletes a project with all its tasks."""
+        del self.projects[project]
+        self.store = {key: task for key, task in self.store.items() if task["project"] != project}
+
+    def _project(self, project: int) -> dict[str, Any]:
+        if project not in self.projects:
+            raise ProjectGone("annotation:label-studio:project-gone", f"no project {project}")
+        return self.projects[project]
+
+    def _tick(self) -> str:
+        self.now += timedelta(seconds=1)
+        return self.now.isoformat()
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.failing:
+            self.failing.remove(name)
+            raise LabelStudioAway("annotation:label-studio:unreachable", f"{name}: nobody answers")
+        if name in self.before:
+            self.before[name]()

@@ -1,0 +1,60 @@
+"""The address Label Studio calls."""
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from annotation.models import Round
+from annotation.rounds import open_round, request_round
+from earmark.jobs.models import Job
+from tests.annotation.fake_label_studio import FakeLabelStudio
+from tests.annotation.world import TestContext, heard_collection
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def row(studio: FakeLabelStudio) -> Round:
+    made, _ = request_round(collection=heard_collection(4), budget_seconds=6.0, seed=1, by=None)
+    open_round(TestContext(), round_id=made.pk)
+    Job.objects.all().delete()
+    return made
+
+
+def call(row_id: int, secret: str | None, **content: str) -> int:
+    headers = {} if secret is None else {"X-Earmark-Secret": secret}
+    body = content or {"action": "ANNOTATION_CREATED"}
+    path = f"/hooks/label-studio/{row_id}/"
+    return Client().post(path, body, content_type="application/json", headers=headers).status_code
+
+
+def test_with_the_secret_a_sync_is_asked_for_soon(row: Round, secret: str) -> None:
+    assert call(row.pk, secret) == 202
+    job = Job.objects.get()
+    assert (job.kind, job.arguments) == ("annotation.sync", {"round_id": row.pk})
+    assert job.not_before > timezone.now()
+
+
+def test_many_calls_are_one_sync(row: Round, secret: str) -> None:
+    assert [call(row.pk, secret) for _ in range(5)] == [202] * 5
+    assert Job.objects.count() == 1
+
+
+@pytest.mark.parametrize("wrong", [None, "", "guessed", "whispered ", "悄悄话"])
+def test_without_the_secret_nothing_happens(row: Round, secret: str, wrong: str | None) -> None:
+    assert call(row.pk, wrong and wrong.encode().decode("latin-1")) == 403
+    assert not Job.objects.exists()
+
+
+def test_what_the_body_says_is_not_believed(row: Round, secret: str) -> None:
+    assert call(row.pk, secret, action="ANNOTATIONS_DELETED", round="999", project="1; DROP TABLE") == 202
+    assert Job.objects.get().arguments == {"round_id": row.pk}
+
+
+def test_a_round_that_is_not_there_is_not_found(secret: str) -> None:
+    assert call(999, secret) == 404
+
+
+def test_only_post_is_answered(row: Round, secret: str) -> None:
+    answer = Client().get(f"/hooks/label-studio/{row.pk}/", headers={"X-Earmark-Secret": secret})
+    assert answer.status_code == 405
