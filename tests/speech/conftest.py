@@ -37,7 +37,7 @@ def spoken() -> list[tuple[np.ndarray, str]]:
     found = []
     for name in ("american", "mandarin") * 6:
         of = dialect(name)
-        said = phrase(of.language, rng)
+        said = phrase(name, rng)
         found.append((speak(synthesiser, training_speaker(of, rng), said.say, rng), said.reference))
     return found
 

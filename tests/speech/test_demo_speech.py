@@ -5,32 +5,60 @@ from random import Random
 import numpy as np
 import pytest
 
-from earmark.speech.demo_phrases import LANGUAGES, characters, is_held_out, number, phrase
+from earmark.speech.demo_phrases import GRAMMARS, characters, drill, number, phrase
 from earmark.speech.demo_voices import DIALECTS, dialect, known, speak, speakers, training_speaker
 from earmark.speech.errors import EarmarkError
 from earmark.speech.synthesis import Synthesiser
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_there_is_much_to_say_and_it_can_be_written(language: str) -> None:
+@pytest.mark.parametrize("name", GRAMMARS)
+def test_there_is_much_to_say_and_it_can_be_written(name: str) -> None:
     rng = Random(1)
-    said = [phrase(language, rng).reference for _ in range(3_000)]
-    assert len(set(said)) > 500
-    assert set("".join(said)) <= set(characters())
-    assert "{" not in "".join(said)
-    held_out = sum(map(is_held_out, set(said))) / len(set(said))
-    assert 0.08 < held_out < 0.18
+    said = [phrase(name, rng) for _ in range(3_000)]
+    texts = {each.reference for each in said}
+    assert len(texts) > 500
+    assert set("".join(texts)) <= {*characters(), "'"}
+    assert "{" not in "".join(texts)
+    assert 0.04 < sum(each.held_out for each in said) / len(said) < 0.15
+
+
+def test_a_phrase_is_always_or_never_held_out() -> None:
+    rng = Random(3)
+    sides: dict[str, set[bool]] = {}
+    for _ in range(3_000):
+        drawn = phrase("mandarin", rng)
+        sides.setdefault(drawn.reference, set()).add(drawn.held_out)
+    assert all(len(side) == 1 for side in sides.values())
+
+
+@pytest.mark.parametrize("name", ["american", "mandarin"])
+def test_drills_hold_words_no_command_has(name: str) -> None:
+    rng = Random(1)
+    phrases = {phrase(name, rng).reference for _ in range(3_000)}
+    drills = {drill(name, rng).reference for _ in range(300)}
+    assert len(drills - phrases) > 200
+    assert set("".join(drills)) <= set(characters())
 
 
 def test_the_same_seed_says_the_same() -> None:
-    assert [phrase("zh", Random(4)) for _ in range(3)] == [phrase("zh", Random(4)) for _ in range(3)]
+    assert [phrase("cantonese", Random(4)) for _ in range(3)] == [
+        phrase("cantonese", Random(4)) for _ in range(3)
+    ]
 
 
-def test_an_unknown_language_or_dialect_is_refused() -> None:
-    with pytest.raises(EarmarkError):
-        phrase("fr", Random(1))
-    with pytest.raises(EarmarkError):
-        dialect("klingon")
+def test_an_unknown_dialect_is_refused() -> None:
+    for call in (
+        lambda: phrase("klingon", Random(1)),
+        lambda: drill("cantonese", Random(1)),
+        lambda: dialect("x"),
+    ):
+        with pytest.raises(EarmarkError) as caught:
+            call()
+        assert caught.value.error_id == "demo:dialect:unknown"
+
+
+def test_every_dialect_has_phrases_in_its_language() -> None:
+    assert {of.name: of.language for of in DIALECTS} == {name: g.language for name, g in GRAMMARS.items()}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +93,7 @@ def test_the_demo_has_many_people_in_known_and_unknown_dialects() -> None:
 def test_everybody_can_be_heard(of: object) -> None:
     rng, synthesiser = Random(2), Synthesiser()
     for person in [*(p for p in speakers() if p.dialect == of), training_speaker(of, rng)]:  # type: ignore[arg-type]
-        samples = speak(synthesiser, person, phrase(person.dialect.language, rng).say, rng)
+        samples = speak(synthesiser, person, phrase(person.dialect.name, rng).say, rng)
         assert samples.dtype == np.float32
         assert 0.2 < len(samples) / 16_000 < 4
         assert 0.05 < np.abs(samples).max() <= 1.0

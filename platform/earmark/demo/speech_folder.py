@@ -118,7 +118,7 @@ def _write_speaker(folder: Path, part: Part, seed: int, synthesiser: Synthesiser
     home.mkdir(parents=True, exist_ok=True)
     rows = []
     for number in range(part.utterances):
-        said = phrase(part.speaker.dialect.language, rng)
+        said = phrase(part.speaker.dialect.name, rng)
         samples = speak(synthesiser, part.speaker, said.say, rng)
         container = CONTAINERS[rng.randrange(len(CONTAINERS))]
         path = home / f"{number:03d}.{container.suffix}"

@@ -5,8 +5,7 @@ many timbres of the known dialects (`training_speaker`); the demo corpus is spok
 `SPEAKERS`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
@@ -62,6 +61,11 @@ DIALECTS = (
 )
 
 
+def known() -> tuple[Dialect, ...]:
+    """The dialects the demo model was trained on."""
+    return tuple(each for each in DIALECTS if each.known)
+
+
 def dialect(name: str) -> Dialect:
     """The dialect of that name. Raises EarmarkError `demo:dialect:unknown`."""
     for candidate in DIALECTS:
@@ -96,17 +100,12 @@ def speakers(per_dialect: int = 8, *, seed: int = 0) -> tuple[Speaker, ...]:
 def speak(synthesiser: Synthesiser, speaker: Speaker, text: str, rng: Random) -> np.ndarray:
     """The speaker says `text` once: float32 [n] at 16 kHz, pace and pitch varied a little by `rng`."""
     voice = speaker.voice
-    spoken = synthesiser.say(
-        text,
-        Voice(
-            voice.language,
-            voice.variant,
-            voice.words_per_minute + rng.randint(-8, 8),
-            voice.pitch + rng.randint(-4, 4),
-            voice.pitch_range,
-            voice.volume,
-        ),
+    varied = replace(
+        voice,
+        words_per_minute=voice.words_per_minute + rng.randint(-8, 8),
+        pitch=voice.pitch + rng.randint(-4, 4),
     )
+    spoken = synthesiser.say(text, varied)
     samples = soxr.resample(spoken.samples, spoken.rate, SAMPLE_RATE, quality="HQ").astype(np.float32)
     return in_room(_trim(samples), speaker.room, rng)
 
@@ -148,8 +147,3 @@ def _convolve(signal: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     size = 1 << (length - 1).bit_length()
     product = np.fft.rfft(signal, size) * np.fft.rfft(kernel, size)
     return np.fft.irfft(product, size)[:length]
-
-
-def known(dialects: Sequence[Dialect] = DIALECTS) -> tuple[Dialect, ...]:
-    """Those the demo model was trained on."""
-    return tuple(each for each in dialects if each.known)
