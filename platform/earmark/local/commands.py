@@ -177,7 +177,7 @@ def _interrupt_on_signals(stack: "Stack") -> None:
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal interrupted
-        if interrupted:
+        if interrupted or stack.stopping:
             stack.hurry = True
             return
         interrupted = True

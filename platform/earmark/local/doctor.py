@@ -13,7 +13,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 INSTALLED = {
     "Label Studio": PROJECT / ".venv-label-studio" / "bin" / "label-studio",
     "htmx": PROJECT / "node_modules" / "htmx.org" / "dist" / "htmx.min.js",
-    "ECharts": PROJECT / "node_modules" / "echarts" / "dist" / "echarts.min.js",
+    "ECharts": PROJECT / "node_modules" / "echarts" / "dist" / "echarts.common.min.js",
 }
 # where each service's address comes from, when it is not the embedded one
 SETTINGS = {

@@ -4,7 +4,9 @@ import socket
 import time
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 SITE_PATH = "/health"
@@ -61,7 +63,7 @@ def http_answers(url: str, headers: Mapping[str, str] | None = None) -> bool:
     try:
         with opener.open(request, timeout=2) as response:
             return bool(response.status == 200)
-    except (OSError, ValueError):
+    except (OSError, HTTPException, ValueError):
         return False
 
 
@@ -76,41 +78,43 @@ def site_answers(bind: str, site_url: str) -> bool:
 
 def broker_answers(url: str) -> bool:
     """Whether the broker at `url`, of whatever kind Celery knows, accepts a connection."""
-    from kombu import Connection
-    from kombu.exceptions import KombuError, OperationalError
-
+    app, errors = _celery(url)
     try:
-        with Connection(url, connect_timeout=2) as connection:
+        with app.connection_for_read(connect_timeout=2) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
-    except (OSError, KombuError, OperationalError):
+    except errors:
         return False
     return True
 
 
 def consumers(broker_url: str, *, seconds: float = 1.0) -> dict[str, tuple[str, ...]]:
     """The queues of every worker that answers through the broker within `seconds`, by worker name."""
-    from celery import Celery
-    from kombu.exceptions import KombuError, OperationalError
-
-    app = Celery(broker=broker_url, set_as_current=False)
+    app, errors = _celery(broker_url)
     try:
         found = app.control.inspect(timeout=seconds).active_queues()
-    except (OSError, KombuError, OperationalError):
+    except errors:
         return {}
     return {name: tuple(queue["name"] for queue in queues) for name, queues in (found or {}).items()}
 
 
 def worker_answers(broker_url: str, queue: str) -> bool:
     """Whether the worker of `queue` on this machine answers a ping through the broker."""
-    from celery import Celery
-    from kombu.exceptions import KombuError, OperationalError
-
-    app = Celery(broker=broker_url, set_as_current=False)
+    app, errors = _celery(broker_url)
     try:
         replies = app.control.ping(destination=[f"{queue}@{socket.gethostname()}"], timeout=0.5)
-    except (OSError, KombuError, OperationalError):
+    except errors:
         return False
     return bool(replies)
+
+
+def _celery(broker_url: str) -> tuple[Any, tuple[type[Exception], ...]]:
+    """A Celery application that only talks to the broker, and all the ways in which that can fail."""
+    from celery import Celery
+    from kombu.exceptions import KombuError
+
+    app = Celery(broker=broker_url, set_as_current=False)
+    connection = app.connection_for_read()
+    return app, (*connection.connection_errors, *connection.channel_errors, KombuError, OSError)
 
 
 def beat_answers(var: Path) -> bool:

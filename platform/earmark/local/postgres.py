@@ -147,7 +147,9 @@ def _create_cluster(data: Path, credentials: Credentials, account: Account | Non
             capture_output=True,
             text=True,
             check=False,
-            **({"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}),
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
         )
     if done.returncode:
         raise EarmarkError(

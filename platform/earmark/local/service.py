@@ -163,14 +163,11 @@ def launch(service: Service, *, logs: Path, records: Path) -> Child:
 
 def end(child: Child, *, hurried: Callable[[], bool]) -> None:
     """Wait for a child that was asked to stop, insist when it takes too long, and leave nothing of it running."""
-    for sent, seconds in ((None, child.service.stop_seconds), (child.service.stop_at_once, 5.0)):
-        if sent is not None:
-            _send(child.process, sent)
-        if _wait(child.process, seconds, hurried):
-            break
-    else:
-        child.process.kill()
-        child.process.wait()
+    if not _wait(child.process, child.service.stop_seconds, hurried):
+        _send(child.process, child.service.stop_at_once)
+        if not _wait(child.process, 5.0, lambda: False):
+            child.process.kill()
+            child.process.wait()
     _end_all(child.family + _session(child.pid))
     child.record.unlink(missing_ok=True)
 

@@ -58,6 +58,7 @@ class Stack:
     say: Callable[[str, str], None] = lambda service, what: None
     environment: dict[str, str] = field(default_factory=dict, init=False)
     admin_created: bool = field(default=False, init=False)
+    stopping: bool = field(default=False, init=False)
     hurry: bool = field(default=False, init=False)
     _children: dict[str, Child] = field(default_factory=dict, init=False)
     _restarts: dict[str, _Restart] = field(default_factory=dict, init=False)
@@ -78,6 +79,7 @@ class Stack:
         Raises EarmarkError `local:stack:running`, `local:port:taken`, `local:service:died`, `:unready` or
         `local:prepare:failed`; then nothing is left running.
         """
+        self.stopping = self.hurry = False
         self.var = self.var.resolve()
         self._lock = take_lock(self.var)
         try:
@@ -107,8 +109,11 @@ class Stack:
             postgres.ensure_database(self._ports["postgres"], self.credentials)
         if ours:
             self._prepare()
-            for name in ours:
+        # the site first: people wait for it
+        for names in (["web"] if "web" in ours else [], ours):
+            for name in names:
                 self._launch(name)
+            self._await(names)
         self._await(wanted)
 
     @property
@@ -145,6 +150,7 @@ class Stack:
 
     def stop(self) -> None:
         """End all services: beat and workers, site and Label Studio, Redis, PostgreSQL. Set `hurry` not to wait."""
+        self.stopping = True
         for names in STOP_ORDER:
             children = [self._children.pop(name) for name in names if name in self._children]
             for child in children:
@@ -215,13 +221,12 @@ class Stack:
             self._children[name] = launch(self._service(name), logs=self._logs, records=self._records)
 
     def _await(self, names: Iterable[str]) -> None:
-        """Return when all of `names` that were launched are ready; any death on the way is an error."""
-        pending = [self._children[name] for name in names if name in self._children]
-        while pending := [child for child in pending if not child.is_ready]:
-            for child in pending:
-                if child.check():
+        """Return when all of `names` that were launched are ready; a death of any child on the way is an error."""
+        while not all(self._children[name].is_ready for name in names if name in self._children):
+            for child in self._children.values():
+                if not child.is_ready and child.check():
                     at = f" at {child.service.address}" if child.service.address else ""
-                self.say(child.service.name, f"ready{at} ({time.monotonic() - child.launched:.1f} s)")
+                    self.say(child.service.name, f"ready{at} ({time.monotonic() - child.launched:.1f} s)")
             time.sleep(0.03)
 
     def _plan_restart(self, name: str, child: Child, known: _Restart | None) -> None:
