@@ -28,9 +28,10 @@ def submit(
     delay_seconds: float = 0.0,
     **arguments: Any,
 ) -> Job:
-    """Write the job and send it once the transaction commits; an unfinished job with the same `key` is returned as it is.
+    """Write the job and send it once the transaction commits.
 
-    It is due after `delay_seconds`, so that what asks often may share one job.
+    An unfinished job with the same `key` is returned as it is. It is due after `delay_seconds`, so that what
+    asks often may share one job.
     """
     queue = registered(kind).queue
     try:
@@ -55,11 +56,14 @@ def submit(
 
 
 def send(pk: int, queue: str, *, delay_seconds: float = 0.0) -> None:
-    """Put the job's id on the broker, to be run when it is due. A broker that is away is no loss: the sweeper sends again."""
+    """Put the job's id on the broker, to be run when it is due.
+
+    A broker that is away is no loss: the sweeper sends again.
+    """
     from earmark.jobs.tasks import run_job
 
     try:
-        run_job.apply_async(args=[pk], queue=queue, retry=False, countdown=delay_seconds or None)
+        run_job.apply_async(args=(pk,), queue=queue, retry=False, countdown=delay_seconds)
     except run_job.OperationalError:
         log.warning("job %s not sent: the broker is away; the sweeper sends it again", pk)
         return
