@@ -2,6 +2,7 @@
 
 import re
 
+from tests.rules import error_page
 from tests.rules.tree import ROOT, files, shown
 
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
@@ -26,3 +27,8 @@ def test_nothing_outside_the_repository_is_referred_to() -> None:
         if not (page.parent / target).resolve().is_relative_to(ROOT)
     ]
     assert outside == []
+
+
+def test_every_error_is_on_its_page() -> None:
+    page = error_page.PAGE.read_text(encoding="utf-8")
+    assert page == error_page.drawn(), "`.venv/bin/python -m tests.rules.error_page` writes it anew"

@@ -18,19 +18,15 @@ log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 
 STATUS_OF_ENDING = {
-    "unreachable": status.HTTP_503_SERVICE_UNAVAILABLE,
-    "unavailable": status.HTTP_503_SERVICE_UNAVAILABLE,
-    "away": status.HTTP_503_SERVICE_UNAVAILABLE,
-    "missing": status.HTTP_404_NOT_FOUND,
-    "not-found": status.HTTP_404_NOT_FOUND,
-    "exists": status.HTTP_409_CONFLICT,
-    "taken": status.HTTP_409_CONFLICT,
-    "conflict": status.HTTP_409_CONFLICT,
-    "frozen": status.HTTP_409_CONFLICT,
-    "leak": status.HTTP_409_CONFLICT,
-    "not-ready": status.HTTP_409_CONFLICT,
-    "mismatch": status.HTTP_409_CONFLICT,
-}
+    **dict.fromkeys(("unreachable", "unavailable", "no-key"), status.HTTP_503_SERVICE_UNAVAILABLE),
+    **dict.fromkeys(
+        (
+            "busy", "empty", "finished", "leak", "mismatch", "missing", "name_taken", "not-open", "not-ready",
+            "nothing-to-ask", "unevaluated",
+        ),
+        status.HTTP_409_CONFLICT,
+    ),
+}  # fmt: skip
 """HTTP status by the last word of an `error_id`; every other EarmarkError is 400."""
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.parsers import MultiPartParser
@@ -19,7 +18,7 @@ from earmark.api.idempotency import once_per_key
 from earmark.api.jobs import Accepted, accepted
 from earmark.api.pagination import ById, NewestFirst
 from earmark.api.uploads import CLEAR_AFTER_SECONDS, laid_down
-from earmark.corpus.ingest import submit_ingest
+from earmark.corpus.ingest import outcomes, submit_ingest
 from earmark.corpus.models import Import, ImportFile
 from earmark.jobs.services import submit
 
@@ -47,8 +46,7 @@ class ImportDetail(ImportOut):
 
     @extend_schema_field(serializers.DictField(child=serializers.IntegerField()))
     def get_outcomes(self, row: Import) -> dict[str, int]:
-        counted = dict(row.files.order_by().values_list("outcome").annotate(count=Count("pk")))
-        return {outcome: counted.get(outcome, 0) for outcome in ImportFile.Outcome.values}
+        return outcomes(row)
 
 
 class ImportIn(serializers.Serializer[Any]):
