@@ -1,6 +1,52 @@
-"""Addresses of the pages."""
+"""Addresses of the pages. Everything about a collection lies below its short name."""
 
-from django.urls import URLPattern
+from django.urls import include, path
+
+from earmark.web import sign_in
+from earmark.web.views import clips, data, home, jobs, models, people, progress, rounds, trainings
 
 app_name = "web"
-urlpatterns: list[URLPattern] = []
+
+in_collection = [
+    path("", home.collection, name="collection"),
+    path("transcribe/", home.transcribe, name="transcribe"),
+    path("freeze/", home.freeze, name="freeze"),
+    path("clips/", clips.clips, name="clips"),
+    path("clips/<int:pk>/", clips.clip, name="clip"),
+    path("clips/<int:pk>/audio/", clips.clip_audio, name="clip_audio"),
+    path("clips/<int:pk>/reference/", clips.reference_set, name="reference_set"),
+    path("rounds/", rounds.rounds, name="rounds"),
+    path("rounds/new/", rounds.round_new, name="round_new"),
+    path("rounds/<int:number>/", rounds.round_page, name="round"),
+    path("rounds/<int:number>/sync/", rounds.round_sync, name="round_sync"),
+    path("rounds/<int:number>/close/", rounds.round_close, name="round_close"),
+    path("trainings/", trainings.trainings, name="trainings"),
+    path("trainings/launch/", trainings.training_launch, name="training_launch"),
+    path("trainings/<int:pk>/", trainings.training, name="training"),
+    path("trainings/<int:pk>/metrics/", trainings.training_metrics, name="training_metrics"),
+    path("trainings/<int:pk>/cancel/", trainings.training_cancel, name="training_cancel"),
+    path("models/", models.models, name="models"),
+    path("models/<int:pk>/", models.model, name="model"),
+    path("models/<int:pk>/promote/", models.model_promote, name="model_promote"),
+    path("models/<int:pk>/evaluate/", models.model_evaluate, name="model_evaluate"),
+    path("progress/", progress.progress, name="progress"),
+    path("imports/", data.imports, name="imports"),
+    path("imports/<int:pk>/", data.import_page, name="import"),
+    path("snapshots/", data.snapshots, name="snapshots"),
+    path("snapshots/take/", data.snapshot_take, name="snapshot_take"),
+    path("snapshots/<int:pk>/export/", data.export_request, name="export_request"),
+    path("exports/<int:pk>/", data.export_download, name="export_download"),
+    path("jobs/", jobs.jobs, name="jobs"),
+    path("jobs/<int:pk>/", jobs.job, name="job"),
+    path("jobs/<int:pk>/cancel/", jobs.job_cancel, name="job_cancel"),
+    path("people/", people.people, name="people"),
+    path("people/set/", people.person_set, name="person_set"),
+]
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("sign-in/", sign_in.SignIn.as_view(), name="login"),
+    path("sign-out/", sign_in.SignOut.as_view(), name="logout"),
+    path("collections/new/", home.collection_new, name="collection_new"),
+    path("c/<slug:slug>/", include(in_collection)),
+]

@@ -1,0 +1,167 @@
+"""What people fill in. Forms check shapes and ranges; what a value means is checked by the floors below."""
+
+import json
+import secrets
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from annotation.acquisition import DEFAULT_STRATEGY
+from earmark.corpus.models import Clip, Split
+from earmark.speech.confidence import FLAGS
+from earmark.web import naming
+from earmark.web.naming import name_of
+from earmark.web.queries.clips import LEAST_SURE, MOST_SURE, NEWEST, ClipFilter
+from training_jobs.recipe.recipes import DEFAULT_PRESET, PRESETS
+
+LARGEST_SEED = 2**31 - 1
+LONGEST_ROUND_MINUTES = 60 * 24 * 30
+
+
+def any_of(choices: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """`choices` behind an empty one that narrows nothing."""
+    return [("", _("Any")), *choices]
+
+
+class PlainForm(forms.Form):
+    """A form whose labels end as they are written."""
+
+    def __init__(self, data: Any = None, *, initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, initial=initial, label_suffix="")
+
+
+class ClipFilterForm(PlainForm):
+    """The filters above the clips table."""
+
+    state = forms.ChoiceField(label=_("State"), required=False, choices=any_of(list(Clip.State.choices)))
+    split = forms.ChoiceField(label=_("Split"), required=False, choices=any_of(list(Split.choices)))
+    language = forms.ChoiceField(label=_("Language"), required=False)
+    dialect = forms.ChoiceField(label=_("Dialect"), required=False)
+    flag = forms.ChoiceField(
+        label=_("Flag"),
+        required=False,
+        choices=any_of([(flag, name_of(flag, naming.FLAGS)) for flag in FLAGS]),
+    )
+    low = forms.FloatField(label=_("Confidence from"), required=False, min_value=0, max_value=1)
+    high = forms.FloatField(label=_("Confidence to"), required=False, min_value=0, max_value=1)
+    speaker = forms.CharField(label=_("Speaker"), required=False, max_length=120, widget=forms.HiddenInput)
+    sort = forms.ChoiceField(
+        label=_("Order"),
+        required=False,
+        choices=[
+            (NEWEST, _("Newest first")),
+            (LEAST_SURE, _("Least sure first")),
+            (MOST_SURE, _("Surest first")),
+        ],
+    )
+
+    def __init__(self, data: Any, *, languages: list[str], dialects: list[str]) -> None:
+        super().__init__(data)
+        for name, values in (("language", languages), ("dialect", dialects)):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = any_of([(one, one) for one in values])
+        for name in ("low", "high"):
+            self.fields[name].widget.attrs.update(step="0.05", placeholder="0–1", inputmode="decimal")
+
+    def narrowed(self) -> ClipFilter:
+        """The filter the valid form stands for."""
+        given = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
+        return ClipFilter(**given)
+
+
+class RoundForm(PlainForm):
+    """A new round: how much audio, chosen how."""
+
+    minutes = forms.FloatField(
+        label=_("Budget"),
+        min_value=0.1,
+        max_value=LONGEST_ROUND_MINUTES,
+        initial=30,
+        help_text=_("Minutes of audio that people will listen to."),
+    )
+    strategy = forms.ChoiceField(label=_("Strategy"), help_text=_("Which clips are worth a person’s time."))
+    audit_percent = forms.FloatField(
+        label=_("Audit share"),
+        min_value=0,
+        max_value=100,
+        initial=10,
+        help_text=_(
+            "Percent of the budget drawn at random, so that error and calibration can be estimated fairly."
+        ),
+    )
+    seed = forms.IntegerField(
+        label=_("Seed"),
+        min_value=0,
+        max_value=LARGEST_SEED,
+        help_text=_("The same seed on the same clips chooses the same ones."),
+    )
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(
+            data, initial={"seed": secrets.randbelow(LARGEST_SEED), "strategy": DEFAULT_STRATEGY}
+        )
+        strategy = self.fields["strategy"]
+        assert isinstance(strategy, forms.ChoiceField)
+        strategy.choices = [
+            (path, name_of(path, naming.STRATEGIES)) for path in settings.ACQUISITION_STRATEGIES
+        ]
+
+
+class LaunchForm(PlainForm):
+    """A new training: which recipe, with which seed."""
+
+    recipe = forms.ChoiceField(
+        label=_("Recipe"),
+        choices=[(name, name) for name in PRESETS],
+        initial=DEFAULT_PRESET,
+        help_text=_("A named set of stages and settings."),
+    )
+    seed = forms.IntegerField(
+        label=_("Seed"),
+        min_value=0,
+        max_value=LARGEST_SEED,
+        initial=1,
+        help_text=_("The same snapshot, recipe and seed give the same model."),
+    )
+    overrides = forms.CharField(
+        label=_("Settings to change"),
+        required=False,
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "placeholder": '{"mixed_epochs": 4}'}),
+        help_text=_("JSON; leave empty to take the recipe as it is."),
+    )
+
+    def clean_overrides(self) -> dict[str, Any]:
+        text = self.cleaned_data["overrides"].strip()
+        if not text:
+            return {}
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise forms.ValidationError(_t("This is not JSON: %(error)s.") % {"error": error}) from error
+        if not isinstance(value, dict):
+            raise forms.ValidationError(_t('Write one JSON object, like {"mixed_epochs": 4}.'))
+        return value
+
+
+class ReferenceForm(PlainForm):
+    """The text a reviewer holds to be true; empty says that nothing is spoken."""
+
+    text = forms.CharField(
+        label=_("Text"), required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 3}), strip=True
+    )
+
+
+class CollectionForm(PlainForm):
+    """A new collection."""
+
+    name = forms.CharField(label=_("Name"), max_length=120)
+    slug = forms.SlugField(
+        label=_("Short name"),
+        max_length=50,
+        help_text=_("Letters, digits and hyphens; it is part of every address."),
+    )

@@ -1,0 +1,49 @@
+"""What people call the codes of the floors below."""
+
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Names = dict[str, Promise]
+
+FLAGS: Final[Names] = {
+    "empty": _("nothing heard"),
+    "loop": _("repeats itself"),
+    "truncated": _("cut off"),
+    "odd_rate": _("odd speaking rate"),
+    "silence": _("text over silence"),
+}
+STRATEGIES: Final[Names] = {
+    "annotation.acquisition.least_confidence": _("Least sure first"),
+    "annotation.acquisition.random": _("At random"),
+}
+QUALITIES: Final[Names] = {
+    "clear": _("clear"),
+    "noisy": _("noisy"),
+    "several_speakers": _("several speakers"),
+    "wrong_language": _("another language"),
+    "silence": _("nothing spoken"),
+    "unintelligible": _("unintelligible"),
+}
+STAGES: Final[Names] = {
+    "warm-up": _("Warm-up"),
+    "pseudo": _("Pseudo-labels"),
+    "mixed": _("Mixed"),
+    "final": _("Final"),
+}
+"""The stages of a training, in their order."""
+JOBS: Final[Names] = {
+    "corpus.ingest": _("Import"),
+    "recognition.transcribe": _("Transcription"),
+    "annotation.open_round": _("Opening of a round"),
+    "annotation.sync": _("Sync with Label Studio"),
+    "datasets.export": _("Export"),
+    "training_jobs.train": _("Training"),
+    "training_jobs.evaluate": _("Evaluation"),
+}
+
+
+def name_of(code: str, names: Names) -> str:
+    """The name of `code`; of one nobody named, its own last word, so that a new strategy or flag still reads."""
+    return str(names[code]) if code in names else code.rsplit(".", 1)[-1].replace("_", " ")

@@ -1,0 +1,53 @@
+"""Imports with what became of their files."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from django.db.models import Count
+
+from earmark.corpus.models import Collection, Import, ImportFile
+from earmark.jobs.models import Job
+
+
+@dataclass(frozen=True)
+class ImportRow:
+    """One import, its job, and how many of its files ended how."""
+
+    record: Import
+    job: Job | None
+    ingested: int
+    duplicate: int
+    failed: int
+
+    @property
+    def files(self) -> int:
+        return self.ingested + self.duplicate + self.failed
+
+
+def imports_of(collection: Collection, limit: int = 50, only: int | None = None) -> list[ImportRow]:
+    """The newest imports, or the one with id `only`; three queries."""
+    found = Import.objects.filter(collection=collection).select_related("created_by")
+    records = list(found.filter(pk=only) if only is not None else found[:limit])
+    ids = [one.pk for one in records]
+    counts: dict[int, dict[str, int]] = defaultdict(dict)
+    rows = (
+        ImportFile.objects.filter(of__in=ids)
+        .values_list("of_id", "outcome")
+        .annotate(n=Count("id"))
+        .order_by()
+    )
+    for pk, outcome, n in rows:
+        counts[pk][outcome] = n
+    jobs = {
+        job.arguments.get("import_id"): job
+        for job in Job.objects.filter(scope=collection.scope, kind="corpus.ingest").order_by("id")
+        if job.arguments.get("import_id") in counts or job.arguments.get("import_id") in ids
+    }
+    return [
+        ImportRow(
+            one,
+            jobs.get(one.pk),
+            *(counts[one.pk].get(name, 0) for name in ("ingested", "duplicate", "failed")),
+        )
+        for one in records
+    ]

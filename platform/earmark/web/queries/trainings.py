@@ -1,0 +1,192 @@
+"""Trainings, their figures over time, and the models that came out of them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Avg, F, FloatField, Max, Min, Q, QuerySet, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
+
+from earmark.corpus.models import Collection
+from earmark.datasets.models import Snapshot
+from earmark.recognition.models import Alias, ModelVersion
+from training_jobs.models import Evaluation, TrainingJob, TrainingMetric
+
+POINTS = 300
+"""Most points of a curve: more than a screen shows, few enough to send every two seconds."""
+LOSSES = ("loss", "pseudo_loss", "consistency_loss")
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A training's figures, thinned out; every list of points is `[step, value]`.
+
+    `losses` by their name; `stages` are `[name, first step, last step]`; `passes` are `[step, accepted, heard]` of
+    each time the teacher labelled the pool; `position` grows with every new figure.
+    """
+
+    losses: dict[str, list[list[float]]]
+    error_rate: list[list[float]]
+    stages: list[list[Any]]
+    passes: list[list[int]]
+    position: int
+    steps: int
+    steps_total: int
+
+    @property
+    def best(self) -> float | None:
+        """The lowest dev error rate so far."""
+        return min((value for _step, value in self.error_rate), default=None)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One language or dialect before and after."""
+
+    kind: str
+    name: str
+    clips: int
+    before: float | None
+    after: float
+
+    @property
+    def change(self) -> float | None:
+        return None if self.before is None else self.after - self.before
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A model as a collection knows it."""
+
+    model: ModelVersion
+    evaluation: Evaluation | None
+    aliases: list[str] = field(default_factory=list)
+
+    @property
+    def is_champion(self) -> bool:
+        return Alias.Name.CHAMPION in self.aliases
+
+    @property
+    def alias_labels(self) -> list[str]:
+        return [str(Alias.Name(name).label) for name in sorted(self.aliases)]
+
+
+def trainings_of(collection: Collection, limit: int = 100) -> list[TrainingJob]:
+    """The newest trainings with their job, base and model."""
+    rows = collection.training_jobs.select_related("job", "base", "model", "snapshot", "created_by")
+    return list(rows[:limit])
+
+
+def newest_position(training: TrainingJob) -> int:
+    """Where the newest figure stands; -1 while there is none."""
+    newest: int | None = training.metrics.aggregate(newest=Max("position"))["newest"]
+    return -1 if newest is None else newest
+
+
+def curves(training: TrainingJob) -> Curves:
+    """Losses averaged over at most POINTS stretches of steps, every dev error rate, stages and passes; six queries.
+
+    After a resume some steps are there twice, with the same figures; an average does not mind.
+    """
+    metrics = training.metrics.order_by()
+    seen = metrics.aggregate(last=Max("step"), position=Max("position"))
+    last = seen["last"] or 0
+    newest = metrics.order_by("-position").values_list("values", flat=True).first() or {}
+    return Curves(
+        losses=_losses(metrics, max(1, -(-(last + 1) // POINTS))),
+        error_rate=_error_rates(metrics),
+        stages=_stages(metrics),
+        passes=_passes(metrics),
+        position=-1 if seen["position"] is None else seen["position"],
+        steps=last,
+        steps_total=int(newest.get("steps_total", 0)),
+    )
+
+
+def _number(name: str) -> Cast:
+    return Cast(KeyTextTransform(name, "values"), FloatField())
+
+
+def _losses(metrics: QuerySet[TrainingMetric], width: int) -> dict[str, list[list[float]]]:
+    stretches: Any = list(
+        metrics.filter(values__has_key="loss")
+        .annotate(stretch=F("step") / Value(width))
+        .values("stretch")
+        .annotate(at=Avg("step"), **{name: Avg(_number(name)) for name in LOSSES})
+        .order_by("stretch")
+    )
+    return {
+        name: [[round(row["at"], 1), round(row[name], 5)] for row in stretches if row[name] is not None]
+        for name in LOSSES
+    }
+
+
+def _error_rates(metrics: QuerySet[TrainingMetric]) -> list[list[float]]:
+    rows = (
+        metrics.filter(values__has_key="dev_error_rate")
+        .values_list("step")
+        .annotate(value=Max(_number("dev_error_rate")))
+        .order_by("step")
+    )
+    return [[step, error_rate] for step, error_rate in rows if error_rate is not None]
+
+
+def _stages(metrics: QuerySet[TrainingMetric]) -> list[list[Any]]:
+    spans = metrics.values_list("stage").annotate(first=Min("step"), last=Max("step")).order_by("first")
+    return [list(span) for span in spans]
+
+
+def _passes(metrics: QuerySet[TrainingMetric]) -> list[list[int]]:
+    rows = (
+        metrics.filter(values__has_key="accepted")
+        .values_list("step")
+        .annotate(accepted=Max(_number("accepted")), heard=Max(_number("clips")))
+        .order_by("step")
+    )
+    return [[step, int(accepted or 0), int(heard or 0)] for step, accepted, heard in rows]
+
+
+def evaluations_of(collection: Collection) -> QuerySet[Evaluation]:
+    """Every evaluation on the collection's frozen test set, oldest model first."""
+    return (
+        Evaluation.objects.filter(snapshot__collection=collection, snapshot__purpose=Snapshot.Purpose.TEST)
+        .select_related("model", "snapshot")
+        .order_by("model_id")
+    )
+
+
+def slices(before: Evaluation | None, after: Evaluation) -> list[Slice]:
+    """The error rates by language and dialect beside those of the model before."""
+    old = before.slices if before else {}
+    return [
+        Slice(
+            kind,
+            name,
+            figures["clips"],
+            old.get(kind, {}).get(name, {}).get("error_rate"),
+            figures["error_rate"],
+        )
+        for kind in ("language", "dialect")
+        for name, figures in sorted(after.slices.get(kind, {}).items())
+    ]
+
+
+def known_in(collection: Collection) -> Q:
+    """The models that play or played a part in the collection, as a condition on ModelVersion."""
+    known = Q(pk__in=collection.aliases.values("model"))
+    for name in ("base_id", "model_id"):
+        known |= Q(pk__in=collection.training_jobs.exclude(**{name: None}).values(name))
+    known |= Q(pk__in=collection.rounds.values("model"))
+    return known | Q(pk__in=Evaluation.objects.filter(snapshot__collection=collection).values("model"))
+
+
+def models_of(collection: Collection, limit: int = 100, only: int | None = None) -> list[ModelRow]:
+    """The collection's models, newest first, or the one with id `only`; three queries."""
+    models = ModelVersion.objects.filter(known_in(collection)).select_related("parent", "made_by")
+    if only is not None:
+        models = models.filter(pk=only)
+    evaluations = {one.model_id: one for one in evaluations_of(collection)}
+    aliases: dict[int, list[str]] = {}
+    for model, name in collection.aliases.values_list("model_id", "name"):
+        aliases.setdefault(model, []).append(name)
+    return [ModelRow(one, evaluations.get(one.pk), aliases.get(one.pk, [])) for one in models[:limit]]

@@ -1,0 +1,93 @@
+"""The clips table and a clip's own page."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+
+from annotation.models import Annotation
+from earmark.accounts.roles import Role
+from earmark.corpus.audio_links import clip_url
+from earmark.corpus.models import Clip, Reference
+from earmark.corpus.references import set_reference
+from earmark.recognition.models import Alias
+from earmark.recognition.registry import holder
+from earmark.web.forms import ClipFilterForm, ReferenceForm
+from earmark.web.places import WRITE, Place, in_collection, page
+from earmark.web.queries.clips import ClipFilter, Cursor, clips_page, languages_and_dialects
+from earmark.web.views.telling import telling
+
+AUDIO_LINK_SECONDS = 600
+
+
+@in_collection(Role.VIEWER)
+def clips(request: HttpRequest, place: Place) -> HttpResponse:
+    languages, dialects = languages_and_dialects(place.collection)
+    form = ClipFilterForm(request.GET, languages=languages, dialects=dialects)
+    try:
+        cursor = Cursor.decode(request.GET["after"]) if request.GET.get("after") else None
+    except ValueError:
+        return HttpResponseBadRequest(_("This is no page of the table: open the clips again."))
+    champion = holder(place.collection, Alias.Name.CHAMPION)
+    context: dict[str, Any] = {"form": form, "champion": champion}
+    if not form.is_valid():
+        return page(request, place, "web/clips.html", context, section="clips")
+    narrowed: ClipFilter = form.narrowed()
+    context |= {
+        "narrowed": narrowed,
+        "found": clips_page(collection=place.collection, model=champion, narrowed=narrowed, cursor=cursor),
+    }
+    return page(request, place, "web/clips.html", context, section="clips")
+
+
+@in_collection(Role.VIEWER)
+def clip(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
+    one = get_object_or_404(
+        Clip.objects.select_related("recording", "speaker"), pk=pk, collection=place.collection
+    )
+    hypotheses = list(one.hypotheses.select_related("model").order_by("-model_id"))
+    references = list(one.references.all())
+    current = next((held for held in references if held.is_current), None)
+    suggestion = current.text if current else hypotheses[0].text if hypotheses else ""
+    context = {
+        "clip": one,
+        "hypotheses": hypotheses,
+        "references": references,
+        "current": current,
+        "champion": holder(place.collection, Alias.Name.CHAMPION),
+        "chosen": one.round_clips.select_related("round").order_by("-round__number"),
+        "annotations": Annotation.objects.filter(round_clip__clip=one).select_related(
+            "round_clip__round", "hypothesis"
+        ),
+        "failures": one.transcription_failures.select_related("model"),
+        "form": ReferenceForm(initial={"text": suggestion}),
+    }
+    return page(request, place, "web/clip.html", context, section="clips")
+
+
+@in_collection(Role.VIEWER)
+def clip_audio(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
+    """To a fresh signed address of the clip's audio, so that a page that stays open never holds a dead link."""
+    if not Clip.objects.filter(pk=pk, collection=place.collection).exists():
+        raise Http404
+    url = clip_url(pk, lifetime_seconds=AUDIO_LINK_SECONDS)
+    return redirect(url.removeprefix(settings.EARMARK.site_url))
+
+
+@in_collection(Role.REVIEWER, WRITE)
+def reference_set(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
+    """Hold a text to be true for the clip, as its newest version."""
+    one = get_object_or_404(Clip, pk=pk, collection=place.collection)
+    form = ReferenceForm(request.POST)
+    if not form.is_valid():
+        return HttpResponseBadRequest(str(form.errors))
+    with telling(request, _("The reference is kept as a new version.")):
+        set_reference(
+            clip_id=one.pk,
+            text=form.cleaned_data["text"],
+            kind=Reference.Kind.ADJUDICATED,
+            author=place.person.username,
+        )
+    return redirect("web:clip", slug=place.collection.slug, pk=one.pk)
