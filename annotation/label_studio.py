@@ -227,22 +227,30 @@ class LabelStudio:
 
 def _refusal(response: httpx.Response, url: str, call: str, project: int | None) -> EarmarkError:
     """The error that an unsuccessful answer means."""
-    said = f"Label Studio at {url} answered {call} with {response.status_code}: {response.text[:300]}"
-    if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+    status, said = response.status_code, response.text[:300]
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         return EarmarkError(
             "annotation:label-studio:refused",
-            said,
+            f"Label Studio at {url} does not accept our key for {call} ({status}).",
             "Set LABEL_STUDIO_API_KEY to a key of an administrator there.",
         )
-    if response.status_code == httpx.codes.NOT_FOUND and project is not None:
+    if status == httpx.codes.NOT_FOUND and project is not None:
         return ProjectGone(
             "annotation:label-studio:project-gone",
             f"Label Studio at {url} has no project {project}.",
             "Someone deleted it, or LABEL_STUDIO_URL points at another Label Studio.",
         )
-    if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return LabelStudioAway("annotation:label-studio:failed", said, "Read Label Studio's log.")
-    return EarmarkError("annotation:label-studio:rejected", said, "Report this with Label Studio's version.")
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return LabelStudioAway(
+            "annotation:label-studio:failed",
+            f"Label Studio at {url} answered {call} with {status}: {said}",
+            "Read Label Studio's log.",
+        )
+    return EarmarkError(
+        "annotation:label-studio:rejected",
+        f"Label Studio at {url} refused {call} with {status}: {said}",
+        "Report this with Label Studio's version.",
+    )
 
 
 def _filter(field: str, operator: str, kind: str, value: object) -> dict[str, Any]:

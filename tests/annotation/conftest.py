@@ -16,7 +16,8 @@ def studio(monkeypatch: pytest.MonkeyPatch) -> FakeLabelStudio:
     """What `annotation.label_studio.client` opens."""
     fake = FakeLabelStudio()
     monkeypatch.setattr(seam, "client", lambda: fake)
-    monkeypatch.setattr("annotation.rounds.time.sleep", lambda seconds: None)
+    for module in ("annotation.rounds", "annotation.sync"):
+        monkeypatch.setattr(f"{module}.pause", lambda context, seconds: None)
     return fake
 
 

@@ -1,0 +1,52 @@
+"""What a round looks like in Label Studio, held against Label Studio's own validator."""
+
+import re
+
+import pytest
+from label_studio_sdk.label_interface import LabelInterface
+
+from annotation import project
+from annotation.answers import read_answer
+from earmark.demo.annotators import Submission
+
+
+@pytest.fixture(scope="module")
+def interface() -> LabelInterface:
+    return LabelInterface(project.label_config())
+
+
+@pytest.mark.parametrize("text", ["turn it on", "打开灯", 'quotes " and <tags> & more', ""])
+def test_predictions_are_such_as_the_editor_renders(interface: LabelInterface, text: str) -> None:
+    prediction = project.prediction(text=text, model="tiny-1", score=0.25)
+    assert interface.validate_prediction(prediction, return_errors=True) == []
+
+
+def test_a_prediction_the_editor_cannot_render_would_be_noticed(interface: LabelInterface) -> None:
+    bad = project.prediction(text="x", model="m", score=0.5)
+    bad["result"][0]["from_name"] = "elsewhere"
+    assert interface.validate_prediction(bad, return_errors=True)
+
+
+def test_what_annotators_submit_fits_the_page_and_is_read_back(interface: LabelInterface) -> None:
+    submission = Submission("hello", skipped=False, unintelligible=True, lead_seconds=1.0)
+    annotation = {"result": submission.result()}
+    assert interface.validate_annotation(annotation)
+    moment = "2026-11-22T08:00:00Z"
+    answer = read_answer(annotation | {"id": 1, "created_at": moment, "updated_at": moment})
+    assert (answer.text, answer.quality) == ("hello", ("unintelligible",))
+
+
+def test_the_page_speaks_both_languages_and_has_a_key_for_each_choice(interface: LabelInterface) -> None:
+    config = project.label_config()
+    assert len({one.key for one in project.CHOICES}) == len(project.CHOICES)
+    for one in project.CHOICES:
+        assert re.search(r"[a-z]", one.words)
+        assert re.search(r"[一-鿿]", one.words)
+        assert f'alias="{one.code}"' in config
+
+
+@pytest.mark.parametrize("name", ["Demo", "x" * 120, "采集" * 40])
+def test_titles_fit(name: str) -> None:
+    title = project.title(name, 12)
+    assert len(title) <= 50
+    assert title.endswith(" · 12")
