@@ -173,10 +173,14 @@ def test_batches_hold_clips_of_like_length(monkeypatch: pytest.MonkeyPatch) -> N
 def test_windows_are_bounded_in_clips_and_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transcription, "WINDOW_CLIPS", 4)
     monkeypatch.setattr(transcription, "WINDOW_SECONDS", 1.0)
-    collection = make_collection()
+    collection, model = make_collection(), make_model()
     clips = [make_clip(collection, 100 + i, seconds=s) for i, s in enumerate((0.6, 0.4, 0.6, 1.4, 0.2, 0.2))]
-    windows = list(transcription._windows(Clip.objects.all()))
-    assert windows == [clips[:2], clips[2:3], clips[3:4], clips[4:]]
+    ids, seconds = transcription._todo(Clip.objects.all(), model)
+    assert seconds == pytest.approx(3.4)
+    windows = transcription._windows(ids, model)
+    assert next(windows) == clips[:2]
+    Hypothesis.objects.create(clip=clips[4], model=model, confidence=1.0)
+    assert list(windows) == [clips[2:3], clips[3:4], clips[5:]]
 
 
 @pytest.mark.usefixtures("small_batches")

@@ -6,6 +6,7 @@ per clip and model is held by the database.
 
 import logging
 import time
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -14,7 +15,7 @@ from enum import StrEnum
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from earmark.accounts.models import User
@@ -134,9 +135,9 @@ def hear_clips(
     the model's own. Progress is in seconds of audio. Raises what `context.progress` raises to stop the work, and
     EarmarkError `recognition:model:unavailable`.
     """
-    missing = unheard(clips, model)
-    tally = Tally(total_seconds=missing.aggregate(total=Sum("seconds"))["total"] or 0.0)
-    with closing(soundings_ahead(_windows(missing))) as windows:
+    ids, total_seconds = _todo(clips, model)
+    tally = Tally(total_seconds)
+    with closing(soundings_ahead(_windows(ids, model))) as windows:
         for window in windows:
             engine = engine or engine_for(model)
             readable = [one for one in window if one.error is None]
@@ -155,21 +156,33 @@ def _batch_seconds() -> float:
     return BATCH_SECONDS_CPU if on_cpu else BATCH_SECONDS_ACCELERATOR
 
 
-def _windows(clips: QuerySet[Clip]) -> Iterator[list[Clip]]:
-    """`clips` in the order of their ids (a recording's clips are neighbours), in windows of bounded audio."""
-    after = 0
-    ordered = clips.select_related("recording").order_by("pk")
-    while page := list(ordered.filter(pk__gt=after)[:WINDOW_CLIPS]):
-        after = page[-1].pk
+def _todo(clips: QuerySet[Clip], model: ModelVersion) -> tuple["array[int]", float]:
+    """The ids of `clips` that `model` has not heard, eight bytes each, and their seconds: one pass over the table."""
+    ids, total = array("q"), 0.0
+    missing = unheard(clips, model).order_by("pk").values_list("pk", "seconds")
+    for pk, seconds in missing.iterator(chunk_size=10 * WINDOW_CLIPS):
+        ids.append(pk)
+        total += seconds
+    return ids, total
+
+
+def _windows(ids: "array[int]", model: ModelVersion) -> Iterator[list[Clip]]:
+    """The clips of `ids` in that order (a recording's clips are neighbours), in windows of bounded audio.
+
+    What another run has heard in the meantime is left out.
+    """
+    for start in range(0, len(ids), WINDOW_CLIPS):
+        page = Clip.objects.filter(pk__in=ids[start : start + WINDOW_CLIPS])
         window: list[Clip] = []
         room = WINDOW_SECONDS
-        for clip in page:
+        for clip in unheard(page, model).select_related("recording").order_by("pk"):
             if window and clip.seconds > room:
                 yield window
                 window, room = [], WINDOW_SECONDS
             window.append(clip)
             room -= clip.seconds
-        yield window
+        if window:
+            yield window
 
 
 def _hear_batch(engine: Engine, model: ModelVersion, batch: Sequence[Sounding], tally: Tally) -> None:
