@@ -49,7 +49,6 @@ def service(name: str, environment: Mapping[str, str], *, site_port: int) -> Ser
         ready=lambda: process_answers(name, environment),
         address=site_url(site_port) if name == "web" else "",
         port=Port(site_port, SITE_SETTING) if name == "web" else None,
-        ready_seconds=90.0,
         # a warm shutdown finishes the task at hand; what it cannot finish is taken up at the next start
         stop_seconds=15.0,
         stop_at_once=signal.SIGQUIT if name in QUEUES else signal.SIGTERM,

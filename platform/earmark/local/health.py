@@ -112,7 +112,9 @@ def _celery(broker_url: str) -> tuple[Any, tuple[type[Exception], ...]]:
     from celery import Celery
     from kombu.exceptions import KombuError
 
-    app = Celery(broker=broker_url, set_as_current=False)
+    app = Celery(set_as_current=False)
+    # not `broker`, over which Celery itself puts CELERY_BROKER_URL
+    app.conf.update(broker_read_url=broker_url, broker_write_url=broker_url)
     connection = app.connection_for_read()
     return app, (*connection.connection_errors, *connection.channel_errors, KombuError, OSError)
 

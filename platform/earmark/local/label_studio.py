@@ -55,7 +55,6 @@ def service(*, var: Path, port: int, credentials: Credentials) -> Service:
         ready=lambda: http_answers(f"{url(port)}/health"),
         address=url(port),
         port=Port(port, SETTING),
-        ready_seconds=300.0,  # without the template it first creates its tables
     )
 
 

