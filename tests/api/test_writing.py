@@ -98,12 +98,10 @@ def test_nobody_can_work_with_what_belongs_to_another_collection(world: World) -
 
 
 def test_an_evaluation_needs_a_frozen_test_set(world: World) -> None:
-    assert post(world, "evaluations/", model=world.model.pk).status_code == 202
-    Evaluation.objects.all().delete()
-    world.test_set.delete()
-    assert (
-        post(world, "evaluations/", model=world.model.pk).json()["error_id"] == "evaluation:test-set:missing"
-    )
+    bare = create_collection(slug="bare", name="Bare", by=world.people["admin"])
+    address = f"/api/v1/collections/{bare.slug}/evaluations/"
+    answer = world.client("admin").post(address, {"model": world.model.pk}, format="json")
+    assert (answer.status_code, answer.json()["error_id"]) == (409, "evaluation:test-set:missing")
 
 
 @pytest.mark.parametrize(("rate", "part"), [(0.1, "champion"), (0.3, "challenger")])

@@ -51,7 +51,7 @@ class RecordingOut(serializers.ModelSerializer[Recording]):
 class HypothesisOut(serializers.ModelSerializer[Hypothesis]):
     class Meta:
         model = Hypothesis
-        fields = ("id", "clip", "model", "text", "confidence", "flags", "created_at")
+        fields: tuple[str, ...] = ("id", "clip", "model", "text", "confidence", "flags", "created_at")
 
 
 class HypothesisDetail(HypothesisOut):

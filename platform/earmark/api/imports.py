@@ -24,13 +24,13 @@ from earmark.jobs.services import submit
 
 
 class ImportOut(serializers.ModelSerializer[Import]):
-    source = serializers.SerializerMethodField(help_text="last part of the folder's name")
+    folder = serializers.SerializerMethodField(help_text="the last part of its name")
 
     class Meta:
         model = Import
-        fields = ("id", "source", "created_at")
+        fields: tuple[str, ...] = ("id", "folder", "created_at")
 
-    def get_source(self, row: Import) -> str:
+    def get_folder(self, row: Import) -> str:
         return Path(row.source).name
 
 

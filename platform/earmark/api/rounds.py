@@ -30,7 +30,7 @@ class RoundOut(serializers.ModelSerializer[Round]):
 
     class Meta:
         model = Round
-        fields = (
+        fields: tuple[str, ...] = (
             "id", "number", "status", "strategy", "budget_seconds", "audit_share", "seed", "model",
             "label_studio_url", "synced_until", "created_at", "closed_at",
         )  # fmt: skip

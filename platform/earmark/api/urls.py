@@ -1,6 +1,6 @@
 """Addresses of the REST interface; every one of them is in the permission table of the tests."""
 
-from django.urls import include, path
+from django.urls import URLPattern, include, path
 from django.views.decorators.cache import cache_page
 from drf_spectacular.views import SpectacularAPIView
 
@@ -9,7 +9,7 @@ from earmark.api import corpus, datasets, imports, jobs, recognition, rounds, si
 app_name = "api"
 SCHEMA_KEPT_SECONDS = 3600
 
-of_a_collection = [
+of_a_collection: list[URLPattern] = [
     path("", corpus.OneCollection.as_view(), name="collection"),
     path("status/", corpus.CollectionStatus.as_view(), name="collection-status"),
     path("imports/", imports.Imports.as_view(), name="imports"),
