@@ -12,6 +12,8 @@ from django.core.files.storage import default_storage
 from earmark.corpus import stored
 from earmark.datasets.models import Snapshot
 
+CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
 
 def manifest_name(digest: str) -> str:
     """Where in the default storage the manifest of the snapshot with that digest lies."""
@@ -25,8 +27,7 @@ def open_manifest(snapshot: Snapshot) -> File:
 
 def line(row: dict[str, Any]) -> bytes:
     """One line: keys in order, no spaces, UTF-8, a newline at its end."""
-    text = json.dumps(row, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode() + b"\n"
+    return CANONICAL.encode(row).encode() + b"\n"
 
 
 def write(rows: Iterable[dict[str, Any]], file: IO[bytes]) -> str:
