@@ -57,23 +57,23 @@ def _read(environment: dict[str, str]) -> tuple[str, list[bytes]]:
         return row[0], client.lrange("cpu", 0, -1)
 
 
-def test_data_survives_a_restart_and_nothing_runs_in_between(tmp_path: Path) -> None:
+def test_data_survives_a_restart_and_nothing_runs_in_between(stack_var: Path) -> None:
     said: list[tuple[str, str]] = []
-    with Stack(var=tmp_path, services=BACKENDS, say=lambda *what: said.append(what)) as stack:
+    with Stack(var=stack_var, services=BACKENDS, say=lambda *what: said.append(what)) as stack:
         _write(stack.environment)
         pids = [stack.pid(name) for name in BACKENDS]
-        assert load(tmp_path) == stack.environment
-        assert holder(tmp_path) == os.getpid()
+        assert load(stack_var) == stack.environment
+        assert holder(stack_var) == os.getpid()
     assert not any(psutil.pid_exists(pid) for pid in pids)
-    assert load(tmp_path) == {}
-    assert holder(tmp_path) is None
+    assert load(stack_var) == {}
+    assert holder(stack_var) is None
     assert [name for name, what in said if what == "stopped"] == ["redis", "postgres"]
-    with Stack(var=tmp_path, services=BACKENDS) as stack:
+    with Stack(var=stack_var, services=BACKENDS) as stack:
         assert _read(stack.environment) == ("你好", [b"a message"])
 
 
-def test_strangers_on_the_machine_are_not_let_in(tmp_path: Path) -> None:
-    with Stack(var=tmp_path, services=BACKENDS, durable=False) as stack:
+def test_strangers_on_the_machine_are_not_let_in(stack_var: Path) -> None:
+    with Stack(var=stack_var, services=BACKENDS, durable=False) as stack:
         known = stack.environment
         secret = stack.credentials.postgres_password
         with pytest.raises(psycopg.OperationalError, match="password"):
@@ -87,25 +87,25 @@ def test_strangers_on_the_machine_are_not_let_in(tmp_path: Path) -> None:
             assert stack.credentials.redis_password not in shown
 
 
-def test_pgvector_is_there(tmp_path: Path) -> None:
+def test_pgvector_is_there(stack_var: Path) -> None:
     with (
-        Stack(var=tmp_path, services=["postgres"], durable=False) as stack,
+        Stack(var=stack_var, services=["postgres"], durable=False) as stack,
         psycopg.connect(stack.environment["DATABASE_URL"]) as connection,
     ):
         assert connection.execute("SELECT '[1,2]'::vector <-> '[1,3]'::vector").fetchone() == (1.0,)
 
 
-def test_one_folder_has_one_stack(tmp_path: Path) -> None:
-    with Stack(var=tmp_path, services=["redis"]) as stack:
+def test_one_folder_has_one_stack(stack_var: Path) -> None:
+    with Stack(var=stack_var, services=["redis"]) as stack:
         with pytest.raises(EarmarkError) as caught:
-            Stack(var=tmp_path, services=["redis"]).start()
+            Stack(var=stack_var, services=["redis"]).start()
         assert caught.value.error_id == "local:stack:running"
         assert f"process {os.getpid()}" in str(caught.value)
         assert stack.running == ("redis",)
-        assert load(tmp_path) == stack.environment
+        assert load(stack_var) == stack.environment
 
 
-def test_a_taken_port_stops_the_start_before_anything_runs(tmp_path: Path) -> None:
+def test_a_taken_port_stops_the_start_before_anything_runs(stack_var: Path) -> None:
     import socket
 
     with socket.socket() as server:
@@ -116,31 +116,31 @@ def test_a_taken_port_stops_the_start_before_anything_runs(tmp_path: Path) -> No
             ({"site_port": port}, "EARMARK_PORT"),
             ({"label_studio_port": port}, "EARMARK_LABEL_STUDIO_PORT"),
         ):
-            stack = Stack(var=tmp_path, **ports)
+            stack = Stack(var=stack_var, **ports)
             with pytest.raises(EarmarkError, match=setting) as caught:
                 stack.start()
             assert caught.value.error_id == "local:port:taken"
             assert stack.running == ()
-            assert load(tmp_path) == {}
-    assert not (tmp_path / "logs").exists()
+            assert load(stack_var) == {}
+    assert not (stack_var / "logs").exists()
 
 
-def test_a_service_that_cannot_start_says_why_and_takes_the_others_down(tmp_path: Path) -> None:
-    with Stack(var=tmp_path, services=BACKENDS, durable=False):
+def test_a_service_that_cannot_start_says_why_and_takes_the_others_down(stack_var: Path) -> None:
+    with Stack(var=stack_var, services=BACKENDS, durable=False):
         pass
-    (tmp_path / "postgres" / "postgresql.auto.conf").write_text("shared_buffers = plenty\n")
-    stack = Stack(var=tmp_path, services=BACKENDS, durable=False)
+    (stack_var / "postgres" / "postgresql.auto.conf").write_text("shared_buffers = plenty\n")
+    stack = Stack(var=stack_var, services=BACKENDS, durable=False)
     with pytest.raises(EarmarkError, match="shared_buffers") as caught:
         stack.start()
     assert caught.value.error_id == "local:service:died"
     assert stack.running == ()
-    assert holder(tmp_path) is None
+    assert holder(stack_var) is None
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_what_dies_is_started_again_with_its_data(tmp_path: Path, name: str) -> None:
+def test_what_dies_is_started_again_with_its_data(stack_var: Path, name: str) -> None:
     said: list[str] = []
-    with Stack(var=tmp_path, services=BACKENDS, say=lambda who, what: said.append(f"{who} {what}")) as stack:
+    with Stack(var=stack_var, services=BACKENDS, say=lambda who, what: said.append(f"{who} {what}")) as stack:
         _write(stack.environment)
         time.sleep(1.1)  # Redis writes its journal to disk every second
         dead = stack.pid(name)
@@ -156,27 +156,27 @@ def test_what_dies_is_started_again_with_its_data(tmp_path: Path, name: str) -> 
         assert _read(stack.environment) == ("你好", [b"a message"])
 
 
-def test_the_services_do_not_outlive_a_killed_supervisor(tmp_path: Path) -> None:
+def test_the_services_do_not_outlive_a_killed_supervisor(stack_var: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", SUPERVISOR, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SUPERVISOR, str(stack_var)], stdout=subprocess.PIPE, text=True
     ) as supervisor:
         assert supervisor.stdout is not None
         pids = [int(pid) for pid in supervisor.stdout.readline().split()]
         assert len(pids) == 2
-        _write(load(tmp_path))
+        _write(load(stack_var))
         supervisor.kill()
     assert _eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids))
-    with Stack(var=tmp_path, services=BACKENDS) as stack:
+    with Stack(var=stack_var, services=BACKENDS) as stack:
         assert _read(stack.environment) == ("你好", [b"a message"])
 
 
-def test_a_server_left_on_the_data_gives_way(tmp_path: Path) -> None:
+def test_a_server_left_on_the_data_gives_way(stack_var: Path) -> None:
     """As after a kill -9 on a system that does not tie a child's life to its parent's."""
     made = postgres.service(
-        var=tmp_path, port=free_port(), credentials=load_or_create(tmp_path), durable=False
+        var=stack_var, port=free_port(), credentials=load_or_create(stack_var), durable=False
     )
-    left = launch(made, logs=tmp_path / "logs", records=tmp_path / "unknown")
+    left = launch(made, logs=stack_var / "logs", records=stack_var / "unknown")
     assert _eventually(left.check)
-    with Stack(var=tmp_path, services=["postgres"], durable=False) as stack:
-        assert not psutil.pid_exists(left.pid)
+    with Stack(var=stack_var, services=["postgres"], durable=False) as stack:
+        assert left.process.wait() == 0
         assert stack.pid("postgres") != left.pid

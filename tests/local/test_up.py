@@ -20,10 +20,10 @@ EARMARK = str(Path(sys.executable).with_name("earmark"))
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def environment(stack_folders: Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if name not in STACK.environment}
     return inherited | {
-        "EARMARK_VAR": str(tmp_path_factory.mktemp("up")),
+        "EARMARK_VAR": str(stack_folders / "up"),
         "EARMARK_PORT": str(free_port()),
         "EARMARK_LABEL_STUDIO_PORT": str(free_port()),
         "DJANGO_SETTINGS_MODULE": "earmark.config.settings",
