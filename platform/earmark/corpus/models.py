@@ -186,7 +186,7 @@ class Clip(models.Model):
             models.Index(fields=["collection", "dialect", "id"], name="clip_by_dialect"),
             models.Index(
                 fields=["collection", "language", "dialect", "split", "state"],
-                include=["seconds"],
+                include=["seconds", "id"],
                 name="clip_totals",
             ),
         ]

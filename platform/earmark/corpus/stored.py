@@ -11,8 +11,9 @@ from typing import BinaryIO
 
 from django.core.files import File
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage, storages
 
+from earmark.speech import audio_faults
 from earmark.speech.errors import EarmarkError
 
 BLOCK = 1 << 20
@@ -59,18 +60,23 @@ def keep_bytes(name: str, data: bytes) -> None:
 
 @contextlib.contextmanager
 def local(name: str) -> Iterator[Path]:
-    """A path on this machine that holds what is stored as `name`: itself for a folder, a passing copy for S3."""
-    try:
-        path = Path(default_storage.path(name))
-    except NotImplementedError:
-        with tempfile.NamedTemporaryFile() as copy:
+    """A path on this machine that holds what is stored as `name`: itself for a folder, a passing copy for S3.
+
+    Raises EarmarkError `corpus:audio:missing`; from a folder, the absence shows when the path is opened.
+    """
+    if _folder() is not None:
+        yield Path(default_storage.path(name))
+        return
+    with tempfile.NamedTemporaryFile() as copy:
+        try:
             with default_storage.open(name) as stored:
                 while block := stored.read(BLOCK):
                     copy.write(block)
-            copy.flush()
-            yield Path(copy.name)
-        return
-    yield path
+        except FileNotFoundError:
+            hint = audio_faults.HINTS[audio_faults.MISSING]
+            raise EarmarkError(audio_faults.MISSING, f"{name!r} is not in the storage.", hint) from None
+        copy.flush()
+        yield Path(copy.name)
 
 
 def read(name: str) -> bytes | None:
@@ -84,29 +90,28 @@ def read(name: str) -> bytes | None:
 
 def sweep_abandoned() -> None:
     """Delete half-written files that a killed process left behind long ago."""
-    folder = _arriving()
-    if folder is None or not folder.is_dir():
+    folder = _folder()
+    if folder is None or not (folder / ARRIVING).is_dir():
         return
-    for path in folder.iterdir():
+    for path in (folder / ARRIVING).iterdir():
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime < time.time() - ABANDONED_AFTER_SECONDS:
                 path.unlink()
 
 
-def _arriving() -> Path | None:
-    try:
-        return Path(default_storage.path(ARRIVING))
-    except NotImplementedError:
-        return None
+def _folder() -> Path | None:
+    """Where the storage is a folder of ours, that folder."""
+    storage = storages["default"]
+    return Path(storage.location) if isinstance(storage, FileSystemStorage) else None
 
 
 def _part_beside(name: str) -> Path | None:
-    """Where to write before `name` appears in one move; None for a storage that is not a folder of ours."""
-    folder = _arriving()
+    """Where to write before `name` appears in one move; None for a storage that is no folder of ours."""
+    folder = _folder()
     if folder is None:
         return None
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{uuid.uuid4().hex}{Path(name).suffix}"
+    (folder / ARRIVING).mkdir(parents=True, exist_ok=True)
+    return folder / ARRIVING / f"{uuid.uuid4().hex}{Path(name).suffix}"
 
 
 def _into_place(part: Path, name: str) -> None:

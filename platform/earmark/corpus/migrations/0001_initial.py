@@ -173,7 +173,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='clip',
-            index=models.Index(fields=['collection', 'language', 'dialect', 'split', 'state'], include=('seconds',), name='clip_totals'),
+            index=models.Index(fields=['collection', 'language', 'dialect', 'split', 'state'], include=('seconds', 'id'), name='clip_totals'),
         ),
         migrations.AddIndex(
             model_name='importfile',
