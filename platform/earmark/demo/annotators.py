@@ -20,6 +20,7 @@ from typing import Any, Self
 import httpx
 from django.conf import settings
 
+from annotation.label_studio import client
 from annotation.models import Round
 from annotation.project import AUDIO, QUALITY, TRANSCRIPTION, UNINTELLIGIBLE
 from earmark.demo.mistakes import mistype
@@ -131,24 +132,26 @@ class Annotator:
     ) -> None:
         self._http.close()
 
-    def sign_in(self, invite: Callable[[], str]) -> None:
-        """Sign in as the account, or sign up with the token of `invite` if there is no such account yet.
+    def sign_in(self, *, invitation: str = "") -> None:
+        """Sign in as the account; with the token of the organisation's invite link, sign up as a new person.
 
         Raises EarmarkError `demo:annotator:sign-in`.
         """
-        if not (self._enter("/user/login/") or self._enter("/user/signup/", token=invite())):
+        entered = (
+            self._enter("/user/signup/", token=invitation) if invitation else self._enter("/user/login/")
+        )
+        if not entered:
             raise EarmarkError(
                 "demo:annotator:sign-in",
-                f"{self.account.email} can neither sign in nor sign up at {self._http.base_url}.",
-                "The account may be of another installation: remove var/label-studio, or the account in it.",
+                f"{self.account.email} cannot sign {'up' if invitation else 'in'} at {self._http.base_url}.",
+                "The account is of another installation: delete it in Label Studio.",
             )
-        token = self._http.get("/api/current-user/token").raise_for_status().json()["token"]
+        token = self._call("GET", "/api/current-user/token").raise_for_status().json()["token"]
         self._http.cookies.clear()
         self._http.headers["Authorization"] = f"Token {token}"
 
     def _enter(self, path: str, **query: str) -> bool:
         """Fill in one of the two forms; whether it let us in."""
-        self._http.cookies.clear()
         self._http.get(path, params=query)
         form = {
             "email": self.account.email,
@@ -230,9 +233,9 @@ def label_round(
         )
     url, project, tally = settings.EARMARK.label_studio_url, round.project_id, Tally()
 
-    def work(account: Account) -> None:
+    def work(account: Account, invitation: str) -> None:
         with Annotator(url, account) as annotator:
-            annotator.sign_in(_invite)
+            annotator.sign_in(invitation=invitation)
             while task := annotator.next_task(project):
                 if listen:
                     annotator.listen(task)
@@ -240,8 +243,10 @@ def label_round(
                 annotator.submit(task, submission, seed=seed)
                 watch(tally.count(submission))
 
-    with ThreadPoolExecutor(len(NAMES), thread_name_prefix="annotator") as people:
-        for finished in [people.submit(work, account) for account in accounts(settings.SECRET_KEY)]:
+    team = accounts(settings.SECRET_KEY)
+    invitations = _invitations(team)
+    with ThreadPoolExecutor(len(team), thread_name_prefix="annotator") as people:
+        for finished in [people.submit(work, one, invitations[one.email]) for one in team]:
             finished.result()
     return tally
 
@@ -255,13 +260,12 @@ def accounts(secret: str, names: Sequence[str] = NAMES) -> list[Account]:
     ]
 
 
-def _invite() -> str:
-    """The token of the organisation's invite link, asked for by its administrator."""
-    headers = {"Authorization": f"Token {settings.EARMARK.label_studio_api_key}"}
-    answer = httpx.get(
-        f"{settings.EARMARK.label_studio_url}/api/invite", headers=headers, timeout=TIMEOUT_SECONDS
-    )
-    return str(answer.raise_for_status().json()["token"])
+def _invitations(team: Sequence[Account]) -> dict[str, str]:
+    """For each email address the token of the invite link, or nothing for somebody who has an account."""
+    with client() as studio:
+        known = set(studio.emails().values())
+        token = studio.invitation()
+    return {one.email: "" if one.email in known else token for one in team}
 
 
 def _part(control: str, kind: str, name: str, value: str) -> dict[str, Any]:

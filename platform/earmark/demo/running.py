@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection
-from rich.progress import Progress
 
 from earmark.accounts.models import User
-from earmark.config.commands.session import console
+from earmark.config.commands.session import console, progress_bar
 from earmark.corpus.models import Collection
 from earmark.corpus.services import create_collection
 from earmark.demo import people, report, turns
@@ -47,8 +46,8 @@ def show(facts: dict[str, Any], var: Path) -> None:
 
 
 def _write_speech(folder: Path, seed: int) -> None:
-    with Progress(console=console) as bar:
-        task = bar.add_task("write demo speech", total=None)
+    with progress_bar() as bar:
+        task = bar.add_task("write demo speech", total=None, note="")
         write_speech_folder(
             folder, seed=seed, progress=lambda done, total: bar.update(task, completed=done, total=total)
         )

@@ -12,7 +12,7 @@ from annotation.models import Round
 from annotation.queries import round_progress
 from annotation.rounds import close_round, request_round, start_sync
 from earmark.accounts.models import User
-from earmark.config.commands.session import follow
+from earmark.config.commands.session import follow, progress_bar
 from earmark.corpus.ingest import submit_ingest
 from earmark.corpus.models import Clip, Collection, Split
 from earmark.datasets.models import Snapshot
@@ -80,7 +80,7 @@ def turn(collection: Collection, frozen: Snapshot, folder: Path, *, seed: int, b
         follow(submit_transcription(collection=collection, only="pool", by=by), "transcribe the pool")
     opened = _open_round(collection, seed=seed, by=by, stages=stages)
     with stages.timed("label"):
-        label_round(opened, spoken_by_clip(collection, folder), seed=seed)
+        _label(opened, spoken_by_clip(collection, folder), seed=seed)
     with stages.timed("sync"):
         follow(start_sync(round=opened), "sync")
         close_round(round=opened, by=by)
@@ -130,6 +130,14 @@ def _open_round(collection: Collection, *, seed: int, by: User, stages: Stages) 
         follow(job, f"open round {opened.number}")
     opened.refresh_from_db()
     return opened
+
+
+def _label(opened: Round, spoken: dict[int, str], *, seed: int) -> None:
+    with progress_bar() as bar:
+        task = bar.add_task(f"label round {opened.number}", total=opened.clips.count(), note="")
+        label_round(
+            opened, spoken, seed=seed, listen=True, watch=lambda done: bar.update(task, completed=done)
+        )
 
 
 def _train(

@@ -72,6 +72,19 @@ def say(facts: dict[str, Any], *, as_json: bool) -> None:
         click.echo(f"{name.replace('_', ' '):<{width}}  {value}")
 
 
+def progress_bar() -> Progress:
+    """A bar for one stage; its tasks have a `note`."""
+    return Progress(
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[note]}"),
+        console=console,
+    )
+
+
 def follow(job: "Job", title: str, *, as_json: bool = False) -> "Job":
     """Wait for `job` behind a progress bar (none with JSON); raises the job's own EarmarkError if it failed.
 
@@ -81,15 +94,7 @@ def follow(job: "Job", title: str, *, as_json: bool = False) -> "Job":
 
     if as_json:
         return wait(job)
-    columns = (
-        TextColumn("{task.description:<28}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[note]}"),
-    )
-    with Progress(*columns, console=console) as bar:
+    with progress_bar() as bar:
         task = bar.add_task(title, total=None, note="")
         finished = wait(
             job,
