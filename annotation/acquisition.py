@@ -22,7 +22,7 @@ DEFAULT_STRATEGY = "annotation.acquisition.least_confidence"
 STRATEGIES = (DEFAULT_STRATEGY, "annotation.acquisition.random")
 UNKNOWN_SPEAKER = -1
 
-SPEAKER_SHARES = 3.0
+SPEAKER_SHARES = 2.0
 """A speaker may take this many equal shares of the budget before others are preferred."""
 PACE_LIMITS = (0.5, 1.5)
 """How much a slow or fast speaker may count for, against the language's usual pace."""

@@ -49,7 +49,7 @@ class Plan:
     train_speakers: int = 5
     dev_speakers: int = 1
     test_speakers: int = 2
-    train_utterances: int = 75
+    train_utterances: int = 100
     dev_utterances: int = 10
     test_utterances: int = 40
 
