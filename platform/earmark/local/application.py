@@ -16,6 +16,8 @@ from earmark.speech.errors import EarmarkError
 PROJECT = Path(__file__).resolve().parents[3]
 PROCFILE = PROJECT / "Procfile"
 SITE_SETTING = "EARMARK_PORT"
+# tasks a worker does at a time: Celery would take one for each processor, and this machine also hears and trains
+DEFAULTS = {"CELERY_WORKER_CONCURRENCY": "2"}
 
 
 def procfile(path: Path = PROCFILE) -> dict[str, tuple[str, ...]]:
@@ -80,4 +82,4 @@ def prepare(environment: Mapping[str, str], *, log: Path) -> str:
 def _process_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The person's own settings under the stack's, with this Python's programs first."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return {**os.environ, **environment, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    return {**DEFAULTS, **os.environ, **environment, "PATH": path, "PYTHONUNBUFFERED": "1"}

@@ -87,7 +87,7 @@ def broker_answers(url: str) -> bool:
     return True
 
 
-def consumers(broker_url: str, *, seconds: float = 1.0) -> dict[str, tuple[str, ...]]:
+def consumers(broker_url: str, *, seconds: float = 2.0) -> dict[str, tuple[str, ...]]:
     """The queues of every worker that answers through the broker within `seconds`, by worker name."""
     app, errors = _celery(broker_url)
     try:
