@@ -7,13 +7,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from annotation.models import Annotation, Round, RoundClip
 from earmark.accounts.models import User
 from earmark.accounts.roles import Role
-from earmark.corpus.models import Clip, Collection, Membership, Recording, Reference, Speaker, Split
-from earmark.datasets.models import Snapshot, SnapshotItem
+from earmark.corpus.models import (
+    Clip,
+    Collection,
+    Import,
+    ImportFile,
+    Membership,
+    Recording,
+    Reference,
+    Speaker,
+    Split,
+)
+from earmark.datasets.models import Export, Snapshot, SnapshotItem
 from earmark.jobs.models import Job, Status
 from earmark.recognition.models import Alias, Hypothesis, ModelVersion
 from training_jobs.models import Evaluation, TrainingJob, TrainingMetric
@@ -180,7 +191,7 @@ def snapshot(collection: Collection, purpose: str, clips: list[Clip]) -> Snapsho
     seconds = round(sum(clip.seconds for clip in clips), 1)
     row = Snapshot.objects.create(
         collection=collection, purpose=purpose,
-        digest=hashlib.sha256(f"{collection.slug}{purpose}{len(clips)}".encode()).hexdigest(),
+        digest=hashlib.sha256(f"{collection.slug}{purpose}{[clip.pk for clip in clips]}".encode()).hexdigest(),
         counts={"clips": len(clips), "seconds": seconds, "labelled_clips": len(clips), "labelled_seconds": seconds},
     )  # fmt: skip
     for clip in clips:
@@ -252,6 +263,56 @@ def a_training(
         for index, line in enumerate(lines)
     )  # fmt: skip
     return row
+
+
+def an_import(collection: Collection) -> Import:
+    """An import with one file of each outcome."""
+    row = Import.objects.create(collection=collection, source="/audio/harbour")
+    error = "The file holds no audio. Record it again."
+    for outcome, error_id in (("ingested", ""), ("duplicate", ""), ("failed", "corpus:audio:empty")):
+        ImportFile.objects.create(
+            of=row, path=f"{outcome}.wav", outcome=outcome, error_id=error_id, error=error if error_id else ""
+        )
+    job(collection, "corpus.ingest", Status.SUCCEEDED, arguments={"import_id": row.pk}, done=3, total=3)
+    return row
+
+
+def an_export(of: Snapshot) -> Export:
+    """A written export."""
+    export = Export(snapshot=of, format=Export.Format.JSONL)
+    export.file.save("export.jsonl", ContentFile(b"{}\n"))
+    return export
+
+
+def grow(world: "World", *, per_speaker: int, first: int) -> None:
+    """More of everything that a page lists; rounds are numbered from `first`."""
+    rng = random.Random(9)
+    for number, (dialect, (language, _texts)) in enumerate(DIALECTS.items(), start=first):
+        speaker = Speaker.objects.create(
+            collection=world.collection,
+            name=f"more-{number}",
+            language=language,
+            dialect=dialect,
+            split=Split.TRAIN,
+        )
+        clips = Clip.objects.bulk_create(
+            Clip(
+                collection=world.collection, recording=world.clips[0].recording, speaker=speaker,
+                start=100 * number + i, seconds=2.0, language=language, dialect=dialect,
+                split=Split.TRAIN, state=Clip.State.HEARD,
+            )
+            for i in range(per_speaker)
+        )  # fmt: skip
+        hear(clips, world.models[1], rng, skill=0.7)
+        a_round(world.collection, clips, world.models[1], rng, number=number, answered=0.5)
+        for clip in Clip.objects.filter(pk__in=[one.pk for one in clips], references=None):
+            Reference.objects.create(clip=clip, version=1, text="more", kind=Reference.Kind.IMPORTED)
+        job(world.collection, "annotation.sync", Status.SUCCEEDED)
+        snapshot(world.collection, Snapshot.Purpose.TRAINING, clips)
+        an_import(world.collection)
+        made = ModelVersion.objects.create(name=f"more-{number}", source=str(number), parent=world.models[1])
+        evaluation(made, world.test_set, 0.1, dict.fromkeys(DIALECTS, 0.1))
+        a_training(world.collection, world.models[1], made, world.test_set, rng, 1.0)
 
 
 def world(

@@ -2,25 +2,18 @@
 
 from collections.abc import Callable
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-
-def policy() -> str:
-    """The Content-Security-Policy of the pages; audio may also come from the site's public address."""
-    return "; ".join(
-        (
-            "default-src 'self'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "img-src 'self' data:",
-            f"media-src 'self' {settings.EARMARK.site_url}",
-            "object-src 'none'",
-            "base-uri 'none'",
-            "form-action 'self'",
-            "frame-ancestors 'none'",
-        )
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
     )
+)
 
 
 class ContentSecurityPolicy:
@@ -33,5 +26,5 @@ class ContentSecurityPolicy:
         response = self.get_response(request)
         match = request.resolver_match
         if match is None or match.app_name == "web":
-            response.headers.setdefault("Content-Security-Policy", policy())
+            response.headers.setdefault("Content-Security-Policy", POLICY)
         return response

@@ -1,32 +1,14 @@
-"""The door: sign in, sign out, and the limit on wrong passwords."""
+"""The door: sign in and sign out."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpResponse
-from django.utils import timezone
 
-from earmark.accounts.models import AuditEntry, User
+from earmark.accounts.models import User
 from earmark.accounts.services import audit
-
-WRONG_PASSWORD = "sign-in refused"
-TRIES = 8
-WITHIN = timedelta(minutes=10)
-
-
-def subject_of(username: str, address: str) -> str:
-    """What refused sign-ins are counted by: the name tried and the peer that tried it."""
-    return f"sign-in:{username.casefold()[:60]}@{address}"[:120]
-
-
-def is_barred(username: str, address: str) -> bool:
-    """Whether this peer gave too many wrong passwords for this name lately."""
-    recent = AuditEntry.objects.filter(
-        subject=subject_of(username, address), verb=WRONG_PASSWORD, at__gte=timezone.now() - WITHIN
-    )
-    return recent.count() >= TRIES
+from earmark.accounts.sign_in import WITHIN, is_barred, record_refusal
 
 
 class SignIn(LoginView):
@@ -49,7 +31,7 @@ class SignIn(LoginView):
         return super().form_valid(form)
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        audit(None, WRONG_PASSWORD, subject_of(*self._tried()))
+        record_refusal(*self._tried())
         return super().form_invalid(form)
 
     def _tried(self) -> tuple[str, str]:

@@ -13,7 +13,6 @@ in_collection = [
     path("freeze/", home.freeze, name="freeze"),
     path("clips/", clips.clips, name="clips"),
     path("clips/<int:pk>/", clips.clip, name="clip"),
-    path("clips/<int:pk>/audio/", clips.clip_audio, name="clip_audio"),
     path("clips/<int:pk>/reference/", clips.reference_set, name="reference_set"),
     path("rounds/", rounds.rounds, name="rounds"),
     path("rounds/new/", rounds.round_new, name="round_new"),
@@ -40,6 +39,7 @@ in_collection = [
     path("jobs/<int:pk>/", jobs.job, name="job"),
     path("jobs/<int:pk>/cancel/", jobs.job_cancel, name="job_cancel"),
     path("people/", people.people, name="people"),
+    path("people/<int:pk>/remove/", people.person_remove, name="person_remove"),
     path("people/set/", people.person_set, name="person_set"),
 ]
 

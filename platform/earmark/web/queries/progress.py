@@ -4,13 +4,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import models
-from django.db.models import Count, F, Func, Sum, Value
-from django.db.models.functions import Least
+from django.db.models import Count, Sum
 
 from annotation.models import Round
 from earmark.corpus.models import Clip, Collection, Split
-from earmark.recognition.models import Hypothesis, ModelVersion
 from earmark.web.queries.rounds import Part
 from training_jobs.models import Evaluation
 
@@ -68,27 +65,6 @@ def labelled_by_dialect(all_cells: list[Cell]) -> list[dict[str, Any]]:
         for (language, dialect), (seconds, labelled) in pool.items()
     ]
     return sorted(rows, key=lambda row: -row["pool"])[:SHOWN_DIALECTS]
-
-
-def confidence_histogram(collection: Collection, model: ModelVersion | None) -> list[int]:
-    """Clips of the collection by the confidence of what `model` heard, in BINS equal bins from 0 to 1."""
-    counts = [0] * BINS
-    if model is None:
-        return counts
-    binned = Func(
-        F("confidence"), Value(0.0), Value(1.0), Value(BINS),
-        function="width_bucket", output_field=models.IntegerField(),
-    )  # fmt: skip
-    rows = (
-        Hypothesis.objects.filter(model=model, clip__collection=collection)
-        .annotate(bin=Least(binned, BINS))
-        .values_list("bin")
-        .annotate(n=Count("id"))
-        .order_by("bin")
-    )
-    for number, n in rows:
-        counts[number - 1] = n
-    return counts
 
 
 def rounds_before(collection: Collection, evaluations: list[Evaluation]) -> dict[int, int]:

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
 from annotation.models import Annotation
 from earmark.accounts.roles import Role
-from earmark.corpus.audio_links import clip_url
 from earmark.corpus.models import Clip, Reference
 from earmark.corpus.references import set_reference
 from earmark.recognition.models import Alias
@@ -18,8 +16,6 @@ from earmark.web.forms import ClipFilterForm, ReferenceForm
 from earmark.web.places import WRITE, Place, in_collection, page
 from earmark.web.queries.clips import ClipFilter, Cursor, clips_page, languages_and_dialects
 from earmark.web.views.telling import telling
-
-AUDIO_LINK_SECONDS = 600
 
 
 @in_collection(Role.VIEWER)
@@ -65,15 +61,6 @@ def clip(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
         "form": ReferenceForm(initial={"text": suggestion}),
     }
     return page(request, place, "web/clip.html", context, section="clips")
-
-
-@in_collection(Role.VIEWER)
-def clip_audio(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
-    """To a fresh signed address of the clip's audio, so that a page that stays open never holds a dead link."""
-    if not Clip.objects.filter(pk=pk, collection=place.collection).exists():
-        raise Http404
-    url = clip_url(pk, lifetime_seconds=AUDIO_LINK_SECONDS)
-    return redirect(url.removeprefix(settings.EARMARK.site_url))
 
 
 @in_collection(Role.REVIEWER, WRITE)

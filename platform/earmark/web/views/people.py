@@ -2,13 +2,13 @@
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from earmark.accounts.models import User
 from earmark.accounts.roles import Role
-from earmark.corpus.services import add_member
+from earmark.corpus.services import add_member, remove_member
 from earmark.web.forms import PlainForm
 from earmark.web.places import WRITE, Place, in_collection, page
 from earmark.web.views.telling import telling
@@ -52,7 +52,18 @@ def person_set(request: HttpRequest, place: Place) -> HttpResponse:
         return _page(request, place, form)
     person, role = form.cleaned_data["username"], Role(form.cleaned_data["role"])
     with telling(request, _("%(name)s is %(role)s now.") % {"name": person.username, "role": role.label}):
-        add_member(collection=place.collection, user=person, role=role)
+        add_member(collection=place.collection, user=person, role=role, by=place.person)
+    return redirect("web:people", slug=place.collection.slug)
+
+
+@in_collection(Role.ADMIN, WRITE)
+def person_remove(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
+    """Take someone out of the collection; what they did stays."""
+    member = get_object_or_404(place.collection.memberships.select_related("user"), pk=pk)
+    with telling(
+        request, _("%(name)s no longer belongs to this collection.") % {"name": member.user.username}
+    ):
+        remove_member(collection=place.collection, user=member.user, by=place.person)
     return redirect("web:people", slug=place.collection.slug)
 
 

@@ -11,6 +11,7 @@ from annotation.queries import Done, done_by_day
 from earmark.accounts.roles import Role
 from earmark.corpus.models import Clip, Split
 from earmark.recognition.models import Alias
+from earmark.recognition.queries import confidence_histogram
 from earmark.recognition.registry import holder
 from earmark.web.places import Place, in_collection, page
 from earmark.web.queries import progress as queries
@@ -25,7 +26,7 @@ DAYS = 30
 def progress(request: HttpRequest, place: Place) -> HttpResponse:
     cells = queries.cells(place.collection)
     champion = holder(place.collection, Alias.Name.CHAMPION)
-    histogram = queries.confidence_histogram(place.collection, champion)
+    histogram = confidence_histogram(place.collection.clips.all(), champion) if champion else []
     done = done_by_day(place.collection, since=timezone.now() - timedelta(days=DAYS))
     evaluations = list(evaluations_of(place.collection))[-SHOWN_EVALUATIONS:]
     rounds = queries.rounds_before(place.collection, evaluations)
@@ -112,7 +113,7 @@ def _multiples(evaluations: list[Evaluation]) -> list[dict[str, Any]]:
 def _words() -> dict[str, str]:
     return {
         "error_rate": _("Error rate"),
-        "interval": _("95 % interval"),
+        "interval": _("95% interval"),
         "clips": _("clips"),
         "test_clips": _("Test clips"),
         "snapshot": _("Test set"),

@@ -77,7 +77,7 @@ function errorOptions() {
           lineStyle: { color: line, type: "solid", width: 1.5, opacity: 0.5 },
           data: errors.map((one, index) => [{ coord: [index, one.low] }, { coord: [index, one.high] }]),
         },
-        label: { show: errors.length <= 12, formatter: ({ value }) => percent(value), color: colour("text"), position: "top" },
+        label: { show: errors.length <= 12, formatter: ({ value }) => percent(value), color: colour("text"), position: "right" },
       },
     ],
   };

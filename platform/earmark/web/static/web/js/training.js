@@ -36,7 +36,7 @@ function passes() {
 function options() {
   const style = look();
   const shown = LOSSES.filter(([name]) => figures.losses[name].length);
-  const axis = { axisLabel: style.text, axisLine: style.axisLine, axisTick: { show: false } };
+  const axis = { axisLabel: { ...style.text, hideOverlap: true }, axisLine: style.axisLine, axisTick: { show: false } };
   return {
     grid: { left: 48, right: 52, top: 40, bottom: 32 },
     legend: { ...legend([...shown.map(([name]) => words[name]), words.error_rate], style), left: 0, right: "auto" },

@@ -1,0 +1,222 @@
+"""Every address of the pages against every role: who gets in, who is refused, for whom there is nothing there."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+
+from earmark.accounts.models import User
+from earmark.accounts.roles import Role
+from earmark.web import urls
+from tests.web import factories
+from tests.web.factories import World
+
+pytestmark = pytest.mark.django_db
+
+OPEN = {"home", "login", "logout", "collection_new"}
+"""Addresses outside any collection; they have tests of their own below."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One address and method: the least role it needs, what is sent, and the answer to who may."""
+
+    name: str
+    needs: Role
+    method: str = "get"
+    of: Callable[[World], dict[str, Any]] = lambda world: {}
+    sent: dict[str, Any] = field(default_factory=dict)
+    answers: int = 200
+
+
+def a_clip(world: World) -> dict[str, Any]:
+    return {"pk": world.clips[0].pk}
+
+
+def the_round(world: World) -> dict[str, Any]:
+    return {"number": 2}
+
+
+def the_training(world: World) -> dict[str, Any]:
+    return {"pk": world.running.pk}
+
+
+def the_base(world: World) -> dict[str, Any]:
+    return {"pk": world.models[0].pk}
+
+
+def the_job(world: World) -> dict[str, Any]:
+    return {"pk": world.running.job_id}
+
+
+def the_snapshot(world: World) -> dict[str, Any]:
+    return {"pk": world.test_set.pk}
+
+
+def the_import(world: World) -> dict[str, Any]:
+    return {"pk": factories.an_import(world.collection).pk}
+
+
+def the_export(world: World) -> dict[str, Any]:
+    return {"pk": factories.an_export(world.test_set).pk}
+
+
+def the_viewer(world: World) -> dict[str, Any]:
+    return {"pk": world.collection.memberships.get(user=world.people["viewer"]).pk}
+
+
+ROUND = {"minutes": 1, "strategy": "annotation.acquisition.random", "audit_percent": 10, "seed": 3}
+TRAINING = {"recipe": "mean-teacher", "seed": 3, "overrides": ""}
+TABLE = [
+    *(
+        Row(name, Role.VIEWER)
+        for name in (
+            "collection", "clips", "rounds", "trainings", "models", "progress", "imports", "snapshots", "jobs",
+            "people",
+        )
+    ),
+    Row("clip", Role.VIEWER, of=a_clip),
+    Row("round", Role.VIEWER, of=the_round),
+    Row("training", Role.VIEWER, of=the_training),
+    Row("training_metrics", Role.VIEWER, of=the_training),
+    Row("model", Role.VIEWER, of=the_base),
+    Row("import", Role.VIEWER, of=the_import),
+    Row("job", Role.VIEWER, of=the_job),
+    Row("reference_set", Role.REVIEWER, "post", a_clip, {"text": "what is said"}, 302),
+    Row("transcribe", Role.MANAGER, "post", answers=302),
+    Row("round_new", Role.MANAGER),
+    Row("round_new", Role.MANAGER, "post", sent=ROUND, answers=302),
+    Row("round_sync", Role.MANAGER, "post", the_round, answers=302),
+    Row("round_close", Role.MANAGER, "post", the_round, answers=302),
+    Row("model_promote", Role.MANAGER, "post", the_base, answers=302),
+    Row("model_evaluate", Role.MANAGER, "post", the_base, answers=302),
+    Row("snapshot_take", Role.MANAGER, "post", answers=302),
+    Row("export_request", Role.MANAGER, "post", the_snapshot, {"format": "jsonl"}, 302),
+    Row("export_download", Role.MANAGER, of=the_export),
+    Row("freeze", Role.ADMIN, "post", answers=302),
+    Row("training_launch", Role.ADMIN),
+    Row("training_launch", Role.ADMIN, "post", sent=TRAINING, answers=302),
+    Row("training_cancel", Role.ADMIN, "post", the_training, answers=302),
+    Row("job_cancel", Role.ADMIN, "post", the_job, answers=302),
+    Row("person_set", Role.ADMIN, "post", sent={"username": "viewer", "role": "annotator"}, answers=302),
+    Row("person_remove", Role.ADMIN, "post", the_viewer, answers=302),
+]  # fmt: skip
+
+
+def addresses() -> Iterator[str]:
+    for pattern in [*urls.in_collection, *urls.urlpatterns]:
+        if getattr(pattern, "name", None):
+            yield str(pattern.name)
+
+
+def test_every_address_is_in_the_table() -> None:
+    assert set(addresses()) == {row.name for row in TABLE} | OPEN
+
+
+def asked(row: Row, world: World, person: User | None, *, method: str = "") -> int:
+    """The status that `person` gets; nothing they do stays."""
+    client = Client()
+    if person is not None:
+        client.force_login(person)
+    with transaction.atomic():
+        url = reverse(f"web:{row.name}", kwargs={"slug": world.collection.slug, **row.of(world)})
+        answer = getattr(client, method or row.method)(url, row.sent)
+        if answer.streaming:
+            answer.getvalue()
+        transaction.set_rollback(True)
+    return int(answer.status_code)
+
+
+def expected(row: Row, role: Role) -> int:
+    return row.answers if role.covers(row.needs) else 403
+
+
+@pytest.fixture
+def outsider(world: World) -> User:
+    other = factories.person("outsider")
+    factories.Membership.objects.create(
+        user=other,
+        collection=factories.Collection.objects.create(slug="other", name="Other"),
+        role=Role.ADMIN,
+    )
+    return other
+
+
+def test_each_role_gets_what_it_may_and_no_more(world: World, outsider: User) -> None:
+    wrong = []
+    for row in TABLE:
+        wanted = {role.value: expected(row, role) for role in Role} | {"outsider": 404, "stranger": 302}
+        people = {**world.people, "outsider": outsider, "stranger": None}
+        got = {name: asked(row, world, people[name]) for name in wanted}
+        if got != wanted:
+            wrong.append(
+                (row.name, row.method, {name: got[name] for name in wanted if got[name] != wanted[name]})
+            )
+    assert wrong == []
+
+
+def test_the_other_method_is_refused(world: World) -> None:
+    both = {row.name for row in TABLE if row.method == "get"} & {
+        row.name for row in TABLE if row.method == "post"
+    }
+    for row in TABLE:
+        if row.name not in both:
+            other = "post" if row.method == "get" else "get"
+            assert asked(row, world, world.people["admin"], method=other) == 405, row.name
+
+
+def test_what_changes_something_needs_the_csrf_token(world: World) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(world.people["admin"])
+    for row in TABLE:
+        if row.method == "post":
+            url = reverse(f"web:{row.name}", kwargs={"slug": world.collection.slug, **row.of(world)})
+            assert client.post(url, row.sent).status_code == 403, row.name
+
+
+def test_ids_of_another_collection_open_nothing(world: World, outsider: User) -> None:
+    wrong = []
+    for row in TABLE:
+        arguments = row.of(world)
+        if not arguments:
+            continue
+        client = Client()
+        client.force_login(outsider)
+        url = reverse(f"web:{row.name}", kwargs={"slug": "other", **arguments})
+        if getattr(client, row.method)(url, row.sent).status_code != 404:
+            wrong.append(row.name)
+    assert wrong == []
+
+
+def test_only_superusers_open_collections(world: World) -> None:
+    sent = {"name": "Third", "slug": "third"}
+    assert not factories.Collection.objects.filter(slug="third").exists()
+    client = Client()
+    client.force_login(world.people["admin"])
+    assert client.post(reverse("web:collection_new"), sent).status_code == 403
+    client.force_login(factories.person("root", superuser=True))
+    assert client.post(reverse("web:collection_new"), sent).status_code == 302
+    taken = client.post(reverse("web:collection_new"), sent)
+    assert taken.status_code == 200
+    assert taken.context["form"].errors
+
+
+def test_home_leads_to_the_collection_one_was_in_last(world: World, outsider: User) -> None:
+    client = Client()
+    client.force_login(outsider)
+    assert client.get(reverse("web:home"))["Location"] == reverse("web:collection", args=["other"])
+    factories.Membership.objects.create(user=outsider, collection=world.collection, role=Role.VIEWER)
+    client.get(reverse("web:clips", args=["harbour"]))
+    assert client.get(reverse("web:home"))["Location"] == reverse("web:collection", args=["harbour"])
+
+
+def test_who_belongs_nowhere_is_told_so(db: None) -> None:
+    client = Client()
+    client.force_login(factories.person("new"))
+    answer = client.get(reverse("web:home"))
+    assert answer.status_code == 200
+    assert "You do not belong to a collection yet" in answer.content.decode()

@@ -1,0 +1,92 @@
+"""No page asks the database more when there is more in it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from tests.web import factories
+from tests.web.factories import World
+
+pytestmark = pytest.mark.django_db
+
+MOST = {
+    "collection": 28,
+    "clips": 14,
+    "clip": 16,
+    "rounds": 8,
+    "round": 16,
+    "trainings": 8,
+    "training": 16,
+    "training_metrics": 14,
+    "training_launch": 11,
+    "models": 11,
+    "model": 16,
+    "progress": 14,
+    "imports": 9,
+    "import": 11,
+    "snapshots": 8,
+    "jobs": 7,
+    "job": 7,
+    "people": 7,
+}
+"""Queries a page may take, those of session, person, collection and role included."""
+
+
+def arguments(name: str, world: World) -> dict[str, Any]:
+    return {
+        "clip": {"pk": world.clips[0].pk},
+        "round": {"number": 2},
+        "training": {"pk": world.running.pk},
+        "training_metrics": {"pk": world.running.pk},
+        "model": {"pk": world.models[1].pk},
+        "import": {"pk": factories.an_import(world.collection).pk},
+        "job": {"pk": world.failed.pk},
+    }.get(name, {})
+
+
+@pytest.fixture
+def queries(world: World) -> Callable[..., int]:
+    """How many queries a page takes for somebody with every right."""
+    client = Client()
+    client.force_login(world.people["admin"])
+
+    def count(name: str, of: World, data: dict[str, str] | None = None) -> int:
+        if of.collection != world.collection:
+            factories.Membership.objects.create(
+                collection=of.collection, user=world.people["admin"], role=factories.Role.ADMIN
+            )
+        url = reverse(f"web:{name}", kwargs={"slug": of.collection.slug, **arguments(name, of)})
+        client.get(url, data)
+        with CaptureQueriesContext(
+            connection,
+        ) as asked:
+            assert client.get(url, data).status_code == 200
+        return len(asked)
+
+    return count
+
+
+@pytest.mark.parametrize("name", sorted(MOST))
+def test_a_page_takes_few_queries(name: str, world: World, queries: Callable[..., int]) -> None:
+    assert queries(name, world) <= MOST[name]
+
+
+def test_more_of_everything_takes_no_query_more(world: World, queries: Callable[..., int]) -> None:
+    names = sorted(MOST)
+    factories.grow(world, per_speaker=2, first=3)
+    few = {name: queries(name, world) for name in names}
+    factories.grow(world, per_speaker=12, first=7)
+    assert {name: queries(name, world) for name in names} == few
+
+
+@pytest.mark.parametrize("sort", ["newest", "least-sure", "most-sure"])
+def test_sorting_and_filtering_take_no_query_more(
+    world: World, queries: Callable[..., int], sort: str
+) -> None:
+    sent = {"sort": sort, "low": "0.2", "dialect": "scottish", "state": "heard"}
+    assert queries("clips", world, sent) <= MOST["clips"]
