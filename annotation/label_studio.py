@@ -172,6 +172,10 @@ class LabelStudio:
         """The email address of every user, by id."""
         return {int(user["id"]): user["email"] for user in self._send("GET", "/api/users/")}
 
+    def invitation(self) -> str:
+        """The token with which people sign up to the organisation."""
+        return str(self._send("GET", "/api/invite")["token"])
+
     def _task_pages(
         self, project: int, filters: list[dict[str, Any]], parameters: dict[str, Any]
     ) -> Iterator[list[Task]]:

@@ -101,10 +101,10 @@ def ensure_project(row: Round, studio: LabelStudio) -> int:
 
 
 def forget_project(row: Round) -> None:
-    """The project was deleted in Label Studio: what nobody answered has no task any more."""
+    """The project was deleted in Label Studio, and its tasks with it: their numbers will be given again."""
     with transaction.atomic():
         Round.objects.filter(pk=row.pk).update(project_id=None, synced_until=None)
-        row.clips.filter(outcome=RoundClip.Outcome.WAITING).update(task_id=None)
+        row.clips.update(task_id=None)
     row.project_id = row.synced_until = None
 
 

@@ -22,7 +22,7 @@ class FakeLabelStudio:
         self.failing: list[str] = []
         self.before: dict[str, Callable[[], None]] = {}
         self.now = START
-        self._ids = iter(range(1, 1_000_000))
+        self._ids: Iterator[int] = iter(range(1, 1_000_000))
 
     def __enter__(self) -> "FakeLabelStudio":
         return self
@@ -148,9 +148,11 @@ class FakeLabelStudio:
         task["updated_at"] = self._tick()
 
     def delete_project(self, project: int) -> None:
-        """Somebody deletes a project with all its tasks."""
+        """Somebody deletes a project with all its tasks; on SQLite their numbers are given again."""
         del self.projects[project]
-        self.store = {key: task for key, task in self.store.items() if task["project"] != project}
+        gone = [key for key, task in self.store.items() if task["project"] == project]
+        self.store = {key: task for key, task in self.store.items() if key not in gone}
+        self._ids = (key for key in range(min(gone), 1_000_000) if key not in self.store)
 
     def _project(self, project: int) -> dict[str, Any]:
         if project not in self.projects:

@@ -232,11 +232,18 @@ def label_round(
             "annotation:round:not-open", f"Round {round.number} is not in Label Studio.", "Open it first."
         )
     url, project, tally = settings.EARMARK.label_studio_url, round.project_id, Tally()
+    # People do not ask within the same hundredth of a second; if they do, Label Studio on SQLite gives them
+    # the same task, for it looks for a lock and sets one in two steps.
+    asking = Lock()
+
+    def next_task(annotator: Annotator) -> dict[str, Any] | None:
+        with asking:
+            return annotator.next_task(project)
 
     def work(account: Account, invitation: str) -> None:
         with Annotator(url, account) as annotator:
             annotator.sign_in(invitation=invitation)
-            while task := annotator.next_task(project):
+            while task := next_task(annotator):
                 if listen:
                     annotator.listen(task)
                 submission = decide(task, spoken[task["data"]["clip"]], seed=seed)
