@@ -64,7 +64,8 @@ class Tally:
     def note(self) -> str:
         """One line on how far the run is and how long it still needs."""
         elapsed = time.monotonic() - self.started
-        left = elapsed * (self.total_seconds - self.seconds) / self.seconds if self.seconds else 0.0
+        missing = max(0.0, self.total_seconds - self.seconds)
+        left = elapsed * missing / self.seconds if self.seconds else 0.0
         return _("%(clips)d clips heard, %(failed)d failed; about %(minutes)d min %(seconds)02d s left") % {
             "clips": self.heard,
             "failed": self.failures.total(),
