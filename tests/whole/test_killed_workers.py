@@ -80,7 +80,10 @@ def label_through_a_kill(collection: Collection, folder: Path, log: Path) -> Rou
     kill_when(RoundClip.objects.filter(round=opened).exists, job, log=log)
     finish(job, log=log)
     opened.refresh_from_db()
-    tasks = Counter(task.data["clip"] for task in client().tasks.list(project=opened.project_id))
+    assert opened.project_id is not None
+    with client() as studio:
+        there = [task for page in studio.tasks(opened.project_id) for task in page]
+    tasks = Counter(task["data"]["clip"] for task in there)
     assert set(tasks.values()) == {1}, "no clip is twice in Label Studio"
     assert set(tasks) == set(opened.clips.values_list("clip_id", flat=True))
 
