@@ -129,3 +129,28 @@ def test_a_stranger_with_the_number_of_an_old_child_is_left_alone(tmp_path: Path
             assert services.end_leftovers(tmp_path) == []
         assert other.poll() is None
         other.communicate(b"\n")
+
+
+def test_a_child_gets_its_own_last_signal_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    supervisor = f"""
+import os, signal, sys, time
+from pathlib import Path
+from earmark.local.service import Service, launch
+folder = Path(sys.argv[1])
+made = Service(name="worker", command=(sys.executable, "-c", {deaf!r}), environment=dict(os.environ),
+               directory=folder, ready=lambda: True, orphaned=signal.SIGKILL)
+child = launch(made, logs=folder, records=folder)
+while "deaf" not in child.log.read_text():
+    time.sleep(0.02)
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", supervisor, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as killed:
+        assert killed.stdout is not None
+        child = int(killed.stdout.readline())
+        assert psutil.pid_exists(child)
+        killed.kill()
+    assert _eventually(lambda: not psutil.pid_exists(child))

@@ -43,6 +43,7 @@ def service(name: str, environment: Mapping[str, str], *, site_port: int) -> Ser
     """The process type `name` (web, worker-cpu, worker-gpu or beat) under the stack's `environment`."""
     if name == "beat":
         (Path(environment["EARMARK_VAR"]) / BEAT_FILE).unlink(missing_ok=True)
+    is_worker = name in QUEUES
     return Service(
         name=name,
         command=procfile()[name],
@@ -53,7 +54,9 @@ def service(name: str, environment: Mapping[str, str], *, site_port: int) -> Ser
         port=Port(site_port, SITE_SETTING) if name == "web" else None,
         # a warm shutdown finishes the task at hand; what it cannot finish is taken up at the next start
         stop_seconds=15.0,
-        stop_at_once=signal.SIGQUIT if name in QUEUES else signal.SIGTERM,
+        stop_at_once=signal.SIGQUIT if is_worker else signal.SIGTERM,
+        # a worker whose broker died with the supervisor does not get to the end of an orderly shutdown
+        orphaned=signal.SIGKILL if is_worker else signal.SIGTERM,
     )
 
 

@@ -60,7 +60,8 @@ def service(*, var: Path, port: int, credentials: Credentials, durable: bool = T
         account=account,
         stop=signal.SIGINT,  # fast: no waiting for clients
         stop_seconds=30.0,
-        stop_at_once=signal.SIGINT,
+        stop_at_once=signal.SIGQUIT,
+        orphaned=signal.SIGINT,
     )
 
 

@@ -53,8 +53,10 @@ class Service:
     ready_seconds: float = 300.0
     stop: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0
-    # when the first signal was not enough, or the supervisor itself was killed
+    # when the first signal was not enough
     stop_at_once: signal.Signals = signal.SIGTERM
+    # from the kernel, when the supervisor itself was killed
+    orphaned: signal.Signals = signal.SIGTERM
 
 
 @dataclass
@@ -142,7 +144,7 @@ def launch(service: Service, *, logs: Path, records: Path) -> Child:
         "-S",
         str(TETHER),
         str(os.getpid()),
-        str(int(service.stop_at_once)),
+        str(int(service.orphaned)),
         account,
     )
     with log.open("ab") as output:
