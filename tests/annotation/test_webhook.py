@@ -1,12 +1,16 @@
 """The address Label Studio calls."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from annotation.models import Round
 from annotation.rounds import open_round, request_round
+from annotation.views import DELAY_SECONDS
 from earmark.jobs.models import Job
+from earmark.jobs.tasks import run_job
 from tests.annotation.fake_label_studio import FakeLabelStudio
 from tests.annotation.world import TestContext, heard_collection
 
@@ -38,6 +42,19 @@ def test_with_the_secret_a_sync_is_asked_for_soon(row: Round, secret: str) -> No
 def test_many_calls_are_one_sync(row: Round, secret: str) -> None:
     assert [call(row.pk, secret) for _ in range(5)] == [202] * 5
     assert Job.objects.count() == 1
+
+
+def test_the_broker_is_told_when_the_sync_is_due(
+    row: Round,
+    secret: str,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(run_job, "apply_async", lambda **how: sent.append(how))
+    with django_capture_on_commit_callbacks(execute=True):
+        call(row.pk, secret)
+    assert [(how["args"], how["countdown"]) for how in sent] == [((Job.objects.get().pk,), DELAY_SECONDS)]
 
 
 @pytest.mark.parametrize("wrong", [None, "", "guessed", "whispered ", "悄悄话"])
