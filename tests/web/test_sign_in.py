@@ -5,8 +5,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from earmark.accounts import sign_in
 from earmark.accounts.models import AuditEntry
-from earmark.web import sign_in
 from tests.web import factories
 from tests.web.factories import World
 
