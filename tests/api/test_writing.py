@@ -1,9 +1,13 @@
 """Requests that change something: what they ask of the floors below, and what they answer."""
 
+import io
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from earmark.api.handlers import clear_upload
@@ -12,9 +16,10 @@ from earmark.api.uploads import laid_down
 from earmark.corpus.models import Import
 from earmark.corpus.services import create_collection
 from earmark.jobs.models import Job, Status
+from earmark.jobs.running import run
 from earmark.recognition.models import Alias, ModelVersion
 from earmark.speech.errors import EarmarkError
-from tests.api.world import EXPORTED, World, build
+from tests.api.world import World, build
 from training_jobs.models import Evaluation, TrainingJob
 
 IN = "/api/v1/collections/cantonese/"
@@ -123,11 +128,43 @@ def test_an_export_is_downloaded_when_its_job_is_done(world: World) -> None:
     assert asked["job"]["download_url"] is None
     early = client.get(f"/api/v1/exports/{asked['export']['id']}/download/")
     assert (early.status_code, early.json()["error_id"]) == (409, "datasets:export:not-ready")
-    done = client.get(f"/api/v1/jobs/{world.export.job_id}/").json()
+    assert run(asked["job"]["id"]) == Status.SUCCEEDED
+    done = client.get(f"/api/v1/jobs/{asked['job']['id']}/").json()
     file = client.get(done["download_url"])
-    assert file.getvalue() == EXPORTED
+    lines = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert {line["text"] for line in lines} == {"yat yi saam"}
+    assert {line["id"] for line in lines} == {item.clip_id for item in world.training_set.items.all()}
     assert file.headers["Content-Disposition"].endswith('.jsonl"')
     assert file.headers["Content-Disposition"].startswith('attachment; filename="cantonese-')
+
+
+def test_uploaded_files_become_recordings_and_clips(world: World) -> None:
+    sound = io.BytesIO()
+    soundfile.write(sound, np.random.default_rng(1).uniform(-0.3, 0.3, 22_050), 22_050, format="WAV")
+    answer = upload(
+        world,
+        SimpleUploadedFile("he said '你好'.wav", sound.getvalue()),
+        SimpleUploadedFile("empty.wav", b""),
+        manifest=SimpleUploadedFile(
+            "list.csv", "path,speaker,language\nhe said '你好'.wav,mei,yue\nempty.wav,mei,yue\n".encode()
+        ),
+    )
+    told = answer.json()
+    assert run(told["job"]["id"]) == Status.SUCCEEDED
+    client = world.client("viewer")
+    assert client.get(f"/api/v1/imports/{told['import']['id']}/").json()["outcomes"]["ingested"] == 1
+    files = client.get(f"/api/v1/imports/{told['import']['id']}/files/").json()["results"]
+    assert {each["path"]: each["error_id"] for each in files} == {
+        "he said '你好'.wav": "",
+        "empty.wav": "corpus:audio:empty",
+    }
+    (clip,) = client.get(f"{IN}clips/?speaker=mei").json()["results"]
+    assert (clip["language"], clip["seconds"], clip["hypothesis"]) == ("yue", 1.0, None)
+
+
+def test_too_many_files_at_once_are_refused(world: World) -> None:
+    answer = upload(world, *(SimpleUploadedFile(f"{number}.wav", b"") for number in range(101)))
+    assert (answer.status_code, answer.json()["error_id"]) == (400, "api:request:refused")
 
 
 def test_files_are_uploaded_and_cleared_away_once_read(world: World, var: Path) -> None:

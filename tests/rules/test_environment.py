@@ -12,7 +12,7 @@ VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|SECRET_KEY")
 READERS = ("platform/earmark/config/", "platform/earmark/local/", "manage.py")
 OTHERS = {
     "platform/earmark/demo/command.py": "starts the embedded stack and takes its addresses",
-    "platform/earmark/speech/decoding.py": "gives its child process as little as it needs",
+    "platform/earmark/speech/decoder_process.py": "gives its child process as little as it needs",
     "training_jobs/recipe/training.py": "asks what torchrun has said",
 }
 

@@ -1,6 +1,6 @@
 """Addresses of the REST interface; every one of them is in the permission table of the tests."""
 
-from django.urls import URLPattern, include, path
+from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.cache import cache_page
 from drf_spectacular.views import SpectacularAPIView
 
@@ -29,7 +29,7 @@ of_a_collection: list[URLPattern] = [
     path("jobs/", jobs.Jobs.as_view(), name="jobs"),
 ]
 
-version_1 = [
+version_1: list[URLPattern | URLResolver] = [
     path("auth/token/", sign_in.TokenView.as_view(), name="token"),
     path("me/", sign_in.MeView.as_view(), name="me"),
     path("collections/", corpus.Collections.as_view(), name="collections"),
