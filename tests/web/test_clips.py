@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from earmark.corpus.models import Clip, Reference
 from earmark.recognition.models import Hypothesis, TranscriptionFailure
 from earmark.web.queries import clips as queries
+from earmark.web.queries import counting
 from earmark.web.queries.clips import ClipFilter, Cursor, Page, clips_page
+from earmark.web.queries.counting import Count
 from tests.web.factories import World
 
 
@@ -83,7 +85,7 @@ def test_filters_narrow_and_are_counted(world: World) -> None:
             heard = Hypothesis.objects.filter(narrowed.on_hypotheses(), model=world.models[1])
             wanted = wanted.filter(pk__in=heard.values("clip"))
         assert {row.clip.pk for row in found.rows} == set(wanted.values_list("pk", flat=True))
-        assert (found.count, found.is_estimate) == (wanted.count(), False)
+        assert found.count == Count(wanted.count())
 
 
 def test_a_row_shows_the_champion_and_the_current_reference(world: World) -> None:
@@ -105,12 +107,21 @@ def test_without_a_champion_clips_are_listed_unheard(world: World) -> None:
     assert clips_page(collection=world.collection, model=None, narrowed=by_sureness, cursor=None).rows == []
 
 
-@pytest.mark.usefixtures("world")
-def test_large_sets_are_estimated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "COUNTED_EXACTLY", 5)
-    count, is_estimate = queries.count_of(Clip.objects.filter(collection=world.collection))
-    assert is_estimate
-    assert count > 0
+def test_large_sets_are_estimated_and_say_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "COUNTED_EXACTLY", 5)
+    count = counting.count_of(Clip.objects.filter(collection=world.collection))
+    assert count.is_estimate
+    assert str(count).startswith("about ")
+
+
+@pytest.mark.parametrize("gathered", [0, 10**6])
+def test_gathered_or_read_off_the_index_the_order_is_one(
+    world: World, short_pages: None, monkeypatch: pytest.MonkeyPatch, gathered: int
+) -> None:
+    monkeypatch.setattr(queries, "GATHERED", gathered)
+    sure = dict(Hypothesis.objects.filter(model=world.models[1]).values_list("clip_id", "confidence"))
+    seen = list(itertools.chain(*walk(world, ClipFilter(sort=queries.LEAST_SURE))))
+    assert seen == sorted(sure, key=lambda pk: (sure[pk], pk))
 
 
 @given(

@@ -12,6 +12,7 @@ from earmark.jobs.models import Job, Status
 from earmark.loop.queries import TurnState
 from earmark.recognition.models import ModelVersion
 from earmark.web.loop_figure import LAYOUT, edges, stations
+from earmark.web.queries.counting import Count
 from earmark.web.queries.home import Situation
 from earmark.web.steps import Step, next_step
 from training_jobs.models import Evaluation, TrainingJob
@@ -38,7 +39,7 @@ TURN = TurnState(
 RESTING = Situation(
     turn=TURN,
     recorded_seconds=420.0,
-    references=60,
+    references=Count(60),
     annotations=20,
     annotators=2,
     test_set=Snapshot(digest="4f8cf5398c39"),

@@ -133,7 +133,7 @@ def _people(now: Situation) -> dict[str, tuple[str, str, str, str]]:
         "annotations": (_("Annotations"), intcomma(now.annotations), people, "web:progress"),
         "references": (
             _("References"),
-            intcomma(now.references),
+            str(now.references),
             _("%(amount)s labelled") % {"amount": duration(turn.labelled_seconds)},
             "web:progress",
         ),

@@ -29,6 +29,7 @@ in_collection = [
     path("models/<int:pk>/promote/", models.model_promote, name="model_promote"),
     path("models/<int:pk>/evaluate/", models.model_evaluate, name="model_evaluate"),
     path("progress/", progress.progress, name="progress"),
+    path("progress/confidence/", progress.progress_confidence, name="progress_confidence"),
     path("imports/", data.imports, name="imports"),
     path("imports/<int:pk>/", data.import_page, name="import"),
     path("snapshots/", data.snapshots, name="snapshots"),

@@ -6,15 +6,16 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import connection
-from django.db.models import Model, Prefetch, Q, QuerySet
+from django.db.models import F, Model, Prefetch, Q, QuerySet
 
 from earmark.corpus.models import Clip, Collection, Recording, Reference, Speaker
 from earmark.recognition.models import Hypothesis, ModelVersion
+from earmark.web.queries.counting import Count, count_of
 
 PAGE = 40
-COUNTED_EXACTLY = 10_000
-"""Sets the planner expects to be smaller than this are counted; larger ones are estimated."""
+GATHERED = 100_000
+"""Up to so many clips are gathered and then sorted by confidence. Larger sets are read off the index by confidence,
+which ends after a page; a small set may lie at the far end of that index, behind everything else."""
 
 NEWEST, LEAST_SURE, MOST_SURE = "newest", "least-sure", "most-sure"
 SORTS = (NEWEST, LEAST_SURE, MOST_SURE)
@@ -76,8 +77,7 @@ class Page:
     rows: list[Row]
     next: str | None
     previous: str | None
-    count: int
-    is_estimate: bool
+    count: Count
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,15 @@ def clips_page(
         ordered, keyed = False, "pk"
     descending = narrowed.sort != LEAST_SURE
     back = cursor.back if cursor else False
-    window = _window(rows, keyed=keyed, ordered=ordered, descending=descending != back, cursor=cursor)
-    count, is_estimate = count_of(rows)
+    count = count_of(rows)
+    window = _window(
+        rows,
+        keyed=keyed,
+        ordered=ordered,
+        gathered=count.number <= GATHERED,
+        descending=descending != back,
+        cursor=cursor,
+    )
     fetched = list(_with_rest(window, model)[: PAGE + 1])
     more = len(fetched) > PAGE
     found = [_row(one) for one in fetched[:PAGE]]
@@ -131,7 +138,6 @@ def clips_page(
         next=_cursor(found[-1], ordered, back=False) if has_next and found else None,
         previous=_cursor(found[0], ordered, back=True) if has_previous and found else None,
         count=count,
-        is_estimate=is_estimate,
     )
 
 
@@ -144,11 +150,15 @@ def _by_hypothesis(
 
 
 def _window(
-    rows: QuerySet[Any], *, keyed: str, ordered: bool, descending: bool, cursor: Cursor | None
+    rows: QuerySet[Any], *, keyed: str, ordered: bool, gathered: bool, descending: bool, cursor: Cursor | None
 ) -> QuerySet[Any]:
-    """`rows` after the cursor, in order; the comparison is spelt so that the index on (key, id) serves it."""
-    fields = ["confidence", keyed] if ordered else [keyed]
-    rows = rows.order_by(*(f"-{field}" if descending else field for field in fields))
+    """`rows` after the cursor, in order, by confidence where they are `ordered`, then by id.
+
+    Adding nothing to the confidence keeps the planner off the index by confidence: see GATHERED.
+    """
+    confidence = F("confidence") + 0.0 if gathered else F("confidence")
+    order = [confidence, F(keyed)] if ordered else [F(keyed)]
+    rows = rows.order_by(*(one.desc() if descending else one.asc() for one in order))
     if cursor is None:
         return rows
     side = "lt" if descending else "gt"
@@ -187,19 +197,6 @@ def _first(clip: Clip, prefetched: str) -> Any:
 def _cursor(row: Row, ordered: bool, *, back: bool) -> str:
     key = row.hypothesis.confidence if ordered and row.hypothesis else None
     return Cursor(key, row.clip.pk, back).encode()
-
-
-def count_of(rows: QuerySet[Any]) -> tuple[int, bool]:
-    """How many `rows` there are, and whether that is an estimate: small sets are counted, large ones never."""
-    sql, parameters = rows.order_by().values("pk").query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", parameters)
-        plan = cursor.fetchone()[0]
-    expected = int((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]["Plan Rows"])
-    if expected > COUNTED_EXACTLY:
-        return expected, True
-    counted = rows.order_by().values("pk")[: COUNTED_EXACTLY + 1].count()
-    return min(counted, COUNTED_EXACTLY), counted > COUNTED_EXACTLY
 
 
 def languages_and_dialects(collection: Collection) -> tuple[list[str], list[str]]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, Q, Sum
+from django.db import models
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from annotation.models import Annotation, Round
@@ -13,6 +14,7 @@ from earmark.datasets.models import Snapshot
 from earmark.jobs.models import Job, Status
 from earmark.loop.queries import TurnState, turn_state
 from earmark.recognition.models import Alias, ModelVersion, TranscriptionFailure
+from earmark.web.queries.counting import Count, count_of
 from training_jobs.models import Evaluation, TrainingJob
 
 FAILED_WITHIN = timedelta(hours=24)
@@ -25,7 +27,7 @@ class Situation:
 
     turn: TurnState
     recorded_seconds: float
-    references: int
+    references: Count
     annotations: int
     annotators: int
     test_set: Snapshot | None
@@ -76,13 +78,13 @@ def situation(collection: Collection) -> Situation:
     jobs = Job.objects.filter(scope=collection.scope)
     submitted = Annotation.objects.filter(
         round_clip__round__collection=collection, deleted_at=None
-    ).aggregate(all=Count("id"), people=Count("annotator", distinct=True))
+    ).aggregate(all=models.Count("id"), people=models.Count("annotator", distinct=True))
     return Situation(
         turn=turn,
         recorded_seconds=Recording.objects.filter(collection=collection).aggregate(
             all=Sum("seconds", default=0.0)
         )["all"],
-        references=Reference.objects.filter(is_current=True, clip__collection=collection).count(),
+        references=count_of(Reference.objects.filter(is_current=True, clip__collection=collection)),
         annotations=submitted["all"],
         annotators=submitted["people"],
         test_set=snapshots.get(Snapshot.Purpose.TEST),

@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from earmark.web.naming import FLAGS, JOBS, QUALITIES, STRATEGIES, name_of
+from earmark.web.naming import FLAGS, JOBS, QUALITIES, STAGES, STRATEGIES, name_of
 
 register = template.Library()
 
@@ -82,6 +82,12 @@ def strategy_name(path: str) -> str:
 def job_name(kind: str) -> str:
     """What people call a kind of job."""
     return name_of(kind, JOBS)
+
+
+@register.filter
+def job_note(note: str) -> str:
+    """What a job says it is at; a training says its stage."""
+    return str(STAGES.get(note, note))
 
 
 @register.filter

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -26,7 +27,6 @@ DAYS = 30
 def progress(request: HttpRequest, place: Place) -> HttpResponse:
     cells = queries.cells(place.collection)
     champion = holder(place.collection, Alias.Name.CHAMPION)
-    histogram = confidence_histogram(place.collection.clips.all(), champion) if champion else []
     done = done_by_day(place.collection, since=timezone.now() - timedelta(days=DAYS))
     evaluations = list(evaluations_of(place.collection))[-SHOWN_EVALUATIONS:]
     rounds = queries.rounds_before(place.collection, evaluations)
@@ -40,7 +40,6 @@ def progress(request: HttpRequest, place: Place) -> HttpResponse:
         "dialects": queries.labelled_by_dialect(cells),
         "done": done,
         "people": _per_person(done),
-        "heard": sum(histogram),
         "submitted": sum(one.submitted for one in done),
         "first": evaluations[0] if evaluations else None,
         "best": next((one for one in evaluations if one.model == champion), None),
@@ -48,13 +47,22 @@ def progress(request: HttpRequest, place: Place) -> HttpResponse:
         "test_set": evaluations[-1].snapshot if evaluations else None,
         "multiples": _multiples(evaluations),
         "figures": {
-            "histogram": histogram,
             "days": _daily(done),
             "errors": [_error_point(one, rounds[one.model_id]) for one in evaluations],
             "words": _words(),
         },
     }
     return page(request, place, "web/progress.html", context, section="progress")
+
+
+@in_collection(Role.VIEWER)
+def progress_confidence(request: HttpRequest, place: Place) -> JsonResponse:
+    """How sure the champion was, as JSON: on a large corpus counting takes a moment, so the page goes first."""
+    champion = holder(place.collection, Alias.Name.CHAMPION)
+    bins = confidence_histogram(place.collection.clips.all(), champion) if champion else []
+    heard = {"n": intcomma(sum(bins))}
+    source = f"{champion.name} · {_('%(n)s clips') % heard}" if champion else ""
+    return JsonResponse({"bins": bins, "source": source})
 
 
 def _per_person(done: list[Done]) -> list[dict[str, Any]]:

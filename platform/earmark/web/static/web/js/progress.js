@@ -2,7 +2,7 @@
 
 import { colour, count, data, draw, legend, look, percent, tip, withAlpha } from "./chart.js";
 
-const { histogram, days, errors, words } = data("figures");
+const { days, errors, words } = data("figures");
 const at = (id) => document.getElementById(id);
 const plain = { axisTick: { show: false } };
 
@@ -116,7 +116,7 @@ function dayOptions() {
   };
 }
 
-function histogramOptions() {
+function histogramOptions(histogram) {
   const style = look();
   const edge = (bin) => (bin / histogram.length).toFixed(2);
   return {
@@ -188,7 +188,6 @@ function multipleOptions(one, highest) {
 
 if (at("errors")) draw(at("errors"), errorOptions);
 if (at("days")) draw(at("days"), dayOptions);
-if (at("confidence")) draw(at("confidence"), histogramOptions);
 if (at("multiples")) {
   const multiples = data("multiples");
   const most = Math.max(...multiples.flatMap((one) => one.values.map((value) => value ?? 0)));
@@ -196,4 +195,15 @@ if (at("multiples")) {
   for (const element of document.querySelectorAll("[data-multiple]")) {
     draw(element, () => multipleOptions(multiples[Number(element.dataset.multiple)], highest));
   }
+}
+
+if (at("confidence")) {
+  const answer = await fetch(at("confidence").dataset.url);
+  const { bins, source } = await answer.json();
+  const heard = bins.some((clips) => clips > 0);
+  at("confidence-source").textContent = source;
+  at("confidence-drawn").hidden = !heard;
+  at("confidence-empty").hidden = heard;
+  at("confidence").replaceChildren();
+  if (heard) draw(at("confidence"), () => histogramOptions(bins));
 }

@@ -38,7 +38,7 @@ function options() {
   const shown = LOSSES.filter(([name]) => figures.losses[name].length);
   const axis = { axisLabel: { ...style.text, hideOverlap: true }, axisLine: style.axisLine, axisTick: { show: false } };
   return {
-    grid: { left: 48, right: 52, top: 40, bottom: 32 },
+    grid: { left: 48, right: 52, top: element.clientWidth < 640 ? 72 : 40, bottom: 32 },
     legend: { ...legend([...shown.map(([name]) => words[name]), words.error_rate], style), left: 0, right: "auto" },
     tooltip: {
       ...style.tooltip,
