@@ -18,6 +18,12 @@ from earmark.local.service import Child, Port, Service
 from earmark.speech.errors import EarmarkError
 
 Launch = Callable[..., Child]
+DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("deaf", flush=True)
+time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -98,7 +104,7 @@ def test_ending_a_service_ends_its_whole_session(launch: Launch, tmp_path: Path)
 
 def test_one_that_ignores_the_friendly_signal_is_ended_all_the_same(launch: Launch) -> None:
     child = launch(
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)",
+        DEAF,
         stop_seconds=0.2,
         stop_at_once=signal.SIGQUIT,
     )
@@ -132,13 +138,12 @@ def test_a_stranger_with_the_number_of_an_old_child_is_left_alone(tmp_path: Path
 
 
 def test_a_child_gets_its_own_last_signal_when_the_supervisor_is_killed(tmp_path: Path) -> None:
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
     supervisor = f"""
 import os, signal, sys, time
 from pathlib import Path
 from earmark.local.service import Service, launch
 folder = Path(sys.argv[1])
-made = Service(name="worker", command=(sys.executable, "-c", {deaf!r}), environment=dict(os.environ),
+made = Service(name="worker", command=(sys.executable, "-c", {DEAF!r}), environment=dict(os.environ),
                directory=folder, ready=lambda: True, orphaned=signal.SIGKILL)
 child = launch(made, logs=folder, records=folder)
 while "deaf" not in child.log.read_text():
