@@ -29,11 +29,15 @@ def demo(exit_when_done: bool, seed: int, site_port: int, label_studio_port: int
         django.setup()
         from earmark.demo.running import run, show
 
-        with ThreadPoolExecutor(1, thread_name_prefix="demo") as pool:
+        pool = ThreadPoolExecutor(1, thread_name_prefix="demo")
+        try:
             running = pool.submit(run, stack.var, seed)
             while not running.done():
                 stack.tend()
                 time.sleep(0.2)
+        finally:
+            # on Ctrl-C the services stop now; without them the demo ends by itself
+            pool.shutdown(wait=False)
         show(running.result(), stack.var)
         if not exit_when_done:
             stack.serve()
