@@ -3,6 +3,8 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import soundfile
 
 from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.cutting import Stretch
-from earmark.speech.decoding import Decoder, Limits, check_worth_keeping
+from earmark.speech.decoding import AHEAD, Decoder, Limits, check_worth_keeping
 from earmark.speech.errors import EarmarkError
 from tests.speech.audio_files import encoded, tone, write, write_silence
 
@@ -78,11 +80,58 @@ def test_a_stretch_beyond_the_end_is_an_error(decoder: Decoder, tmp_path: Path) 
         list(decoder.stretches(path, [Stretch(8_000, 32_000)]))
 
 
+def test_files_are_answered_in_order_though_the_child_works_ahead(decoder: Decoder, tmp_path: Path) -> None:
+    files = []
+    for number in range(2 * AHEAD + 3):
+        path = tmp_path / f"{number}.wav"
+        if number % 5 == 3:
+            path.write_bytes(b"" if number % 2 else b"no sound")
+        elif number % 5 != 4:
+            write(path, 0.2 + number / 100)
+        files.append((path, path.name))
+    for answers in (list(decoder.probe_all(files)), list(decoder.decode_all(files))):
+        assert len(answers) == len(files)
+        for number, answer in enumerate(answers):
+            if number % 5 < 3:
+                assert not isinstance(answer, EarmarkError)
+                assert answer.duration == pytest.approx(0.2 + number / 100)
+            else:
+                assert isinstance(answer, EarmarkError)
+                assert f"'{number}.wav'" in answer.message
+
+
+def test_an_iterator_left_open_is_told_of_and_not_waited_for(decoder: Decoder, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", 0.5)
+    with closing(decoder.probe_all([(path, "a"), (path, "b")])) as probes:
+        next(probes)
+        with pytest.raises(RuntimeError, match="iterator of this decoder open"):
+            decoder.probe(path)
+        assert len(list(probes)) == 1
+    assert decoder.probe(path).samples == 8_000
+
+
+def test_threads_take_turns(decoder: Decoder, tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{number}.wav", 0.2 + number / 10) for number in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        heard = list(pool.map(lambda path: decoder.decode(path).duration, paths * 3))
+    assert heard == pytest.approx([0.2 + number / 10 for number in range(8)] * 3)
+
+
+def test_a_fault_kept_does_not_keep_the_decoder_busy(decoder: Decoder, tmp_path: Path) -> None:
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    kept = [next(iter(decoder.probe_all([(tmp_path / "bad.wav", "bad.wav")] * 3)))]
+    assert decoder.probe(write(tmp_path / "a.wav", 0.5)).samples == 8_000
+    assert isinstance(kept[0], EarmarkError)
+
+
 def test_an_iterator_left_early_does_not_spoil_the_next_file(decoder: Decoder, tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", 3.0)
     pieces = decoder.stretches(path, [Stretch(0, 16_000), Stretch(16_000, 48_000)])
     next(pieces)
     pieces.close()
+    probes = decoder.probe_all([(path, "a.wav")] * 9)
+    next(probes)
+    probes.close()
     assert decoder.probe(path).samples == 48_000
 
 
@@ -201,6 +250,9 @@ def test_a_crash_costs_one_file(tmp_path: Path) -> None:
         assert "'bad.wav' ended the decoder (exit code -6)" in fault.message
         assert decoder.probe(path).samples == SAMPLE_RATE
         assert decoder.pid != first
+        good, bad = (path, "good.wav"), (tmp_path / "bad.wav", "bad.wav")
+        answers = list(decoder.probe_all([good, bad, good, good]))
+        assert [isinstance(one, EarmarkError) for one in answers] == [False, True, False, False]
 
 
 def test_a_child_killed_between_files_costs_none(tmp_path: Path) -> None:
@@ -210,6 +262,8 @@ def test_a_child_killed_between_files_costs_none(tmp_path: Path) -> None:
         assert decoder.pid
         os.kill(decoder.pid, signal.SIGKILL)
         assert decoder.probe(path).samples == SAMPLE_RATE
+        os.kill(decoder.pid, signal.SIGKILL)
+        assert len(next(decoder.stretches(path, [Stretch(0, 99)]))) == 99
 
 
 def test_a_child_that_does_not_start_says_why() -> None:
@@ -233,9 +287,8 @@ def test_the_child_sees_no_secret_and_writes_no_file(decoder: Decoder, tmp_path:
 def test_the_child_goes_when_its_parent_does(tmp_path: Path) -> None:
     decoder = Decoder()
     decoder.probe(write(tmp_path / "a.wav", 0.5))
-    process, wire = decoder._process, decoder._wire
-    assert process
-    assert wire
-    wire.close()
-    assert process.wait(timeout=20) == 0
+    child = decoder._child
+    assert child
+    child._wire.close()
+    assert child._process.wait(timeout=20) == 0
     decoder.close()

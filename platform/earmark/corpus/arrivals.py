@@ -10,11 +10,10 @@ from earmark.corpus.listing import AUDIO_NOT_TAKEN
 from earmark.corpus.manifest import Row
 from earmark.speech import audio_faults
 from earmark.speech.cutting import Stretch, cut
-from earmark.speech.decoding import Decoder, Probed, check_worth_keeping
+from earmark.speech.decoding import Probed, check_worth_keeping
 from earmark.speech.errors import EarmarkError
 
 SUFFIX = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "FLAC": ".flac", "MP3": ".mp3", "OGG": ".ogg"}
-OF_THE_FILE = ("corpus:audio:", "corpus:import:changed")
 
 
 @dataclass(frozen=True)
@@ -74,29 +73,27 @@ def hash_file(folder: Path, row: Row) -> Hashed | Refused:
         return _refused(row, audio_faults.MISSING, f"cannot be read ({error.strerror})")
 
 
-def examine(file: Hashed, decoder: Decoder) -> Kept | Refused:
-    """Decode the whole file for its measures, cut it, and keep its bytes.
+def keep(file: Hashed, found: Probed | EarmarkError) -> Kept | Refused:
+    """Cut what was found in the file and keep its bytes, if there is something to hear.
 
-    Raises EarmarkError when the fault is not the file's: the decoder does not start, the storage takes nothing.
+    Raises EarmarkError `corpus:storage:refused` when the fault is not the file's.
     """
-    name = file.row.path
+    name = shown(file.row.path)
+    if isinstance(found, EarmarkError):
+        return Refused(file.row, found)
+    place = stored_name(file.sha256, found.format)
     try:
-        probed = decoder.probe(file.path, name=shown(name))
-        check_worth_keeping(probed, shown(name))
-        place = stored_name(file.sha256, probed.format)
+        check_worth_keeping(found, name)
         stored.keep_file(place, file.path, sha256=file.sha256)
     except EarmarkError as error:
-        if not error.error_id.startswith(OF_THE_FILE):
-            raise
         return Refused(file.row, error)
     except OSError as error:
         raise EarmarkError(
             "corpus:storage:refused",
-            f"The storage did not take {shown(name)!r}: {error}.",
+            f"The storage did not take {name!r}: {error}.",
             "Make room there, or check EARMARK_MEDIA and who may write to it; then import again.",
         ) from error
-    stretches = cut(probed.loudness, probed.samples)
-    return Kept(file.row, file.sha256, file.bytes, probed, stretches, place)
+    return Kept(file.row, file.sha256, file.bytes, found, cut(found.loudness, found.samples), place)
 
 
 def stored_name(sha256: str, audio_format: str) -> str:

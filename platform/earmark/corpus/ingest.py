@@ -1,6 +1,7 @@
 """Bring a folder of audio files in: list, know by content, decode, cut, keep, record. Killed anywhere, it goes on."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.db.models import Count
 from earmark.accounts.models import User
 from earmark.accounts.services import audit
 from earmark.corpus import stored
-from earmark.corpus.arrivals import Arrival, Duplicate, Hashed, Refused, examine, hash_file, shown
+from earmark.corpus.arrivals import Arrival, Duplicate, Hashed, Kept, Refused, hash_file, keep, shown
 from earmark.corpus.listing import check_folder, list_files
 from earmark.corpus.manifest import Row, read_manifest
 from earmark.corpus.models import Collection, Import, ImportFile, Recording
@@ -92,18 +93,23 @@ def _handfuls(folder: Path, rows: list[Row]) -> Iterator[list[Hashed | Refused]]
 
 
 def _look_at(files: list[Hashed | Refused], decoder: Decoder, collection: Collection) -> Iterator[Arrival]:
-    """What each file is. Bytes known to the collection, or kept a moment ago, are not decoded again."""
+    """What each file is. Bytes that the collection knows are not decoded again."""
     digests = [file.sha256 for file in files if isinstance(file, Hashed)]
     known = set(
         Recording.objects.filter(collection=collection, sha256__in=digests).values_list("sha256", flat=True)
     )
-    for file in files:
-        if isinstance(file, Refused):
-            yield file
-        elif file.sha256 in known:
-            yield Duplicate(file.row, file.sha256)
-        else:
-            arrival = examine(file, decoder)
-            if not isinstance(arrival, Refused):
+    new = [file for file in files if isinstance(file, Hashed) and file.sha256 not in known]
+    paths = {file.row.path for file in new}
+    with closing(decoder.probe_all((file.path, shown(file.row.path)) for file in new)) as probes:
+        for file in files:
+            if isinstance(file, Refused):
+                yield file
+                continue
+            found = next(probes) if file.row.path in paths else None
+            if found is None or file.sha256 in known:
+                yield Duplicate(file.row, file.sha256)
+                continue
+            arrival = keep(file, found)
+            if isinstance(arrival, Kept):
                 known.add(file.sha256)
             yield arrival

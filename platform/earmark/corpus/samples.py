@@ -6,7 +6,8 @@ pass when the first of them is asked for, and kept as FLAC beside it.
 
 import atexit
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import islice
 
 import numpy as np
@@ -14,13 +15,13 @@ from django.db.models import prefetch_related_objects
 
 from earmark.corpus import stored
 from earmark.corpus.models import Clip, Recording
-from earmark.speech.audio import SAMPLE_RATE, read_flac, write_flac
+from earmark.speech.audio import SAMPLE_RATE, Decoded, read_flac, write_flac
 from earmark.speech.cutting import Stretch
 from earmark.speech.decoding import Decoder
 from earmark.speech.errors import EarmarkError
 
 CLIPS_FOLDER = "clips-1"  # another number when the same clip would be cut to other samples
-AT_ONCE = 256
+AT_ONCE = 32
 
 _decoders: dict[int, Decoder] = {}
 
@@ -42,17 +43,30 @@ def samples_of(clips: Iterable[Clip]) -> Iterator[tuple[int, np.ndarray]]:
     waiting = iter(clips)
     while some := list(islice(waiting, AT_ONCE)):
         prefetch_related_objects(some, "recording")
+        whole = [clip for clip in some if _is_whole(clip)]
+        decoded = dict(
+            zip((clip.pk for clip in whole), _decoded([clip.recording for clip in whole]), strict=True)
+        )
         for clip in some:
-            yield clip.pk, clip_samples(clip)
+            samples = decoded.get(clip.pk)
+            yield clip.pk, read_flac(clip_flac(clip)) if samples is None else samples
 
 
 def clip_samples(clip: Clip) -> np.ndarray:
     """The clip's samples, float32 [n] mono at 16 kHz. Raises EarmarkError `corpus:audio:...`."""
-    recording = clip.recording
-    if not _is_whole(clip):
-        return read_flac(clip_flac(clip))
-    with stored.local(recording.file.name or "") as path:
-        return decoder().decode(path, name=recording.name).samples
+    ((_, samples),) = samples_of([clip])
+    return samples
+
+
+def _decoded(recordings: Sequence[Recording]) -> list[np.ndarray]:
+    """The samples of each whole recording, decoded in one go. Raises the first fault."""
+    with ExitStack() as held:
+        paths = [(held.enter_context(stored.local(one.file.name or "")), one.name) for one in recordings]
+        found = list(decoder().decode_all(paths))
+    for one in found:
+        if isinstance(one, EarmarkError):
+            raise one
+    return [one.samples for one in found if isinstance(one, Decoded)]
 
 
 def clip_flac(clip: Clip) -> bytes:

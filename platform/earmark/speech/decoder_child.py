@@ -6,8 +6,10 @@ Wire, on one stream socket. A request is 4 bytes length (with the file's descrip
 `{"do": "read", "stretches": [[from, to], ...] | null}` in samples at 16 kHz. An answer is messages of 1 byte kind,
 8 bytes length and payload:
 
-    R  ready                        S  float32 samples; for a probe, the loudness of each frame of 10 ms
-    A  request received             J  JSON that ends an answer             E  JSON fault that ends an answer
+    R  ready
+    S  float32 samples; for a probe, the loudness of each frame of 10 ms
+    J  JSON that ends an answer: what the file is
+    E  JSON that ends an answer: what is wrong with the file
 """
 
 import contextlib
@@ -35,6 +37,7 @@ BLOCK_VALUES = 131_072
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
 LONGEST_FLAC = 1 << 40
 MP3_GRACE = 2 * 1152
+HELD_BACK = 1 << 18
 
 
 class _Prefixed:
@@ -227,10 +230,11 @@ def _read(sound: soundfile.SoundFile, channel: "Channel", stretches: list[list[i
 
 
 class Channel:
-    """The wire to the parent."""
+    """The wire to the parent. What is said is held back a little, so that a short answer wakes the parent once."""
 
     def __init__(self, wire: socket.socket) -> None:
         self._wire = wire
+        self._held: list[bytes] = []
 
     def receive(self) -> tuple[dict[str, Any], int] | None:
         """The next request and its open file; None when the parent is gone."""
@@ -250,16 +254,20 @@ class Channel:
         return data
 
     def send(self, kind: bytes, payload: bytes) -> None:
-        self._wire.sendall(struct.pack("<cQ", kind, len(payload)))
-        self._wire.sendall(payload)
+        self._held += [struct.pack("<cQ", kind, len(payload)), payload]
+        if sum(map(len, self._held)) >= HELD_BACK:
+            self.flush()
 
     def send_json(self, kind: bytes, payload: object) -> None:
         self.send(kind, json.dumps(payload).encode())
 
+    def flush(self) -> None:
+        self._wire.sendall(b"".join(self._held))
+        self._held.clear()
+
 
 def _answer(request: dict[str, Any], descriptor: int, channel: Channel) -> None:
     try:
-        channel.send(b"A", b"")
         with open_sound(descriptor) as sound:
             if request["do"] == "probe":
                 _probe(sound, channel)
@@ -272,6 +280,7 @@ def _answer(request: dict[str, Any], descriptor: int, channel: Channel) -> None:
         channel.send_json(b"E", {"id": audio_faults.CRASHED, "reason": reason})
     finally:
         os.close(descriptor)
+    channel.flush()
 
 
 def limit(memory_bytes: int) -> None:
@@ -289,6 +298,7 @@ def main() -> None:
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     limit(int(sys.argv[2]))
     channel.send(b"R", b"")
+    channel.flush()
     with contextlib.suppress(EOFError, ConnectionError):
         while (received := channel.receive()) is not None:
             _answer(*received, channel)

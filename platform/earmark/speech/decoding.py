@@ -2,30 +2,26 @@
 
 import json
 import os
-import socket
 import stat
-import struct
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import earmark
 from earmark.speech import audio_faults
 from earmark.speech.audio import MIN_CLIP_SECONDS, SAMPLE_RATE, Decoded
 from earmark.speech.cutting import Stretch, is_silent
+from earmark.speech.decoder_process import COMMAND, Budget, Child, ChildGoneError
 from earmark.speech.errors import EarmarkError
 
-CHILD = (sys.executable, "-P", "-m", "earmark.speech.decoder_child")
-START_SECONDS = 60.0
-LARGEST_MESSAGE = 1 << 26
+AHEAD = 16
+"""Files under way at a time, so that neither side waits for the other."""
 
 
 @dataclass(frozen=True)
@@ -62,29 +58,40 @@ class Probed:
 
 
 @dataclass
-class _Budget:
-    """The time the child has left for one file; only waiting for it spends any."""
+class _Request:
+    """One file under way. It is asked for once more if the child is gone before it has answered."""
 
-    seconds: float
+    path: Path
+    shown: str
+    body: bytes
+    is_sent: bool = False
+    times_gone: int = 0
+    fault: EarmarkError | None = None
+    budget: Budget = field(default_factory=lambda: Budget(0.0))
 
 
-class _ChildGoneError(Exception):
-    """The child ended in the middle of an answer."""
+@dataclass
+class _Answer:
+    """What the child said of one file: its arrays, then a description of the file."""
+
+    arrays: list[np.ndarray]
+    described: dict[str, Any]
 
 
 class Decoder:
     """A long-lived decoding child. Use as a context manager, or call `close`. Threads take turns.
 
-    Every method takes a path and, for messages, the `name` people know the file by. All raise EarmarkError: the
-    faults of the file (`corpus:audio:...`), or `corpus:decoder:start` when the child cannot be started.
+    Every method takes a path and, for messages, the name people know the file by. All raise EarmarkError: the faults
+    of the file (`corpus:audio:...`), or `corpus:decoder:start` when the child cannot be started. That the child is
+    gone is held against a file only when it happens twice: something else may have ended it.
     """
 
-    def __init__(self, *, limits: Limits | None = None, command: Sequence[str] = CHILD) -> None:
+    def __init__(self, *, limits: Limits | None = None, command: Sequence[str] = COMMAND) -> None:
         self.limits = limits or Limits()
         self._command = command
-        self._process: subprocess.Popen[bytes] | None = None
-        self._wire: socket.socket | None = None
+        self._child: Child | None = None
         self._turn = threading.Lock()
+        self._whose_turn: int | None = None
 
     def __enter__(self) -> "Decoder":
         return self
@@ -95,32 +102,50 @@ class Decoder:
     @property
     def pid(self) -> int | None:
         """The child's process id; None while there is none."""
-        return self._process.pid if self._process else None
+        return self._child.pid if self._child else None
 
     def close(self) -> None:
         """End the child. The next call would start another."""
-        if self._wire:
-            self._wire.close()
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-            if self._process.stderr:
-                self._process.stderr.close()
-        self._wire = self._process = None
+        if self._child:
+            self._child.stop()
+        self._child = None
 
     def probe(self, path: Path, *, name: str | None = None) -> Probed:
         """Decode all of `path`, keeping only its measures. Memory is bounded however long the file is."""
-        with self._asked(path, name, {"do": "probe"}) as answer:
-            (loudness,) = answer
-        return Probed(**answer.result, loudness=loudness)
+        (probed,) = self.probe_all([(path, name or path.name)])
+        if isinstance(probed, EarmarkError):
+            raise probed
+        return probed
 
     def decode(self, path: Path, *, name: str | None = None) -> Decoded:
         """All samples of `path`: 64 kB for each second of audio."""
-        with self._asked(path, name, {"do": "read", "stretches": None}) as answer:
-            pieces = list(answer)
-        samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-        answer.result.pop("samples")
-        return Decoded(samples=samples, **answer.result)
+        (decoded,) = self.decode_all([(path, name or path.name)])
+        if isinstance(decoded, EarmarkError):
+            raise decoded
+        return decoded
+
+    def probe_all(self, files: Iterable[tuple[Path, str]]) -> Generator[Probed | EarmarkError]:
+        """`probe` for each (path, name), in order, the child working ahead; a file's fault stands in its place.
+
+        The child is busy until the iterator is exhausted or closed.
+        """
+        for answer in self._answers(files, {"do": "probe"}):
+            if isinstance(answer, EarmarkError):
+                yield answer
+            else:
+                yield Probed(**answer.described, loudness=answer.arrays[0])
+
+    def decode_all(self, files: Iterable[tuple[Path, str]]) -> Generator[Decoded | EarmarkError]:
+        """`decode` for each (path, name), in order, the child working ahead; a file's fault stands in its place.
+
+        The child is busy until the iterator is exhausted or closed.
+        """
+        for answer in self._answers(files, {"do": "read", "stretches": None}):
+            if isinstance(answer, EarmarkError):
+                yield answer
+            else:
+                samples = np.concatenate([np.zeros(0, np.float32), *answer.arrays])
+                yield Decoded(**{**answer.described, "samples": samples})
 
     def stretches(
         self, path: Path, wanted: Sequence[Stretch], *, name: str | None = None
@@ -129,108 +154,119 @@ class Decoder:
 
         The child is busy until the iterator is exhausted or closed.
         """
-        request = {"do": "read", "stretches": [[one.start, one.end] for one in wanted]}
-        with self._asked(path, name, request) as answer:
-            yield from answer
+        asked = {"do": "read", "stretches": [[one.start, one.end] for one in wanted]}
+        request = _Request(path, name or path.name, json.dumps(asked).encode())
+        with self._own_turn():
+            for is_last in (False, True):
+                came = 0
+                try:
+                    self._send([request])
+                    for samples in self._arrays(request, {}):
+                        came += 1
+                        yield samples
+                    request.is_sent = False
+                    return
+                except ChildGoneError as gone:
+                    self._restart([request])
+                    if came or is_last:
+                        raise _gone(request, gone) from None
+                finally:
+                    if request.is_sent and not request.fault:
+                        self.close()
 
     @contextmanager
-    def _asked(self, path: Path, name: str | None, request: dict[str, Any]) -> Iterator["_Answer"]:
-        shown = name or path.name
+    def _own_turn(self) -> Iterator[None]:
+        """Wait for other threads; raise RuntimeError rather than wait for an iterator of this one."""
+        if self._whose_turn == threading.get_ident():
+            raise RuntimeError("this thread has an iterator of this decoder open: exhaust or close it first")
         with self._turn:
-            file, size = _open_regular(path, shown)
+            self._whose_turn = threading.get_ident()
             try:
-                answer = self._send(file, size, request, shown)
+                yield
             finally:
-                os.close(file)
+                self._whose_turn = None
+
+    def _answers(
+        self, files: Iterable[tuple[Path, str]], asked: dict[str, Any]
+    ) -> Iterator[_Answer | EarmarkError]:
+        body = json.dumps(asked).encode()
+        coming = (_Request(path, shown, body) for path, shown in files)
+        under_way: deque[_Request] = deque()
+        with self._own_turn():
             try:
-                yield answer
+                while True:
+                    under_way.extend(islice(coming, AHEAD - len(under_way)))
+                    if not under_way:
+                        return
+                    answer = self._first_answer(under_way)
+                    if answer is not None:
+                        under_way.popleft()
+                        yield answer
             finally:
-                if not answer.is_complete:
+                if any(request.is_sent for request in under_way):
                     self.close()
 
-    def _send(self, file: int, size: int, request: dict[str, Any], shown: str) -> "_Answer":
-        body = json.dumps(request).encode()
-        for _ in range(2):
-            wire, process = self._running()
-            try:
-                wire.settimeout(None)
-                socket.send_fds(wire, [struct.pack("<I", len(body))], [file])
-                wire.sendall(body)
-                _receive(wire, _Budget(START_SECONDS))
-            except (ConnectionError, TimeoutError, _ChildGoneError):  # before it looked at this file
-                self.close()
-                continue
-            return _Answer(wire, process, _Budget(self.limits.time_for(size)), shown)
-        raise _fault(shown, audio_faults.CRASHED, "found the decoder dead twice before it could be looked at")
-
-    def _running(self) -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
-        """The child and the wire to it; started, or started again, when there is none."""
-        if self._wire and self._process and self._process.poll() is None:
-            return self._wire, self._process
-        self.close()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = process = subprocess.Popen(
-                [*self._command, str(theirs.fileno()), str(self.limits.memory_bytes)],
-                env=_child_environment(),
-                cwd="/",
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-            )
-        self._wire = ours
+    def _first_answer(self, under_way: "deque[_Request]") -> _Answer | EarmarkError | None:
+        """The answer to the first request; None when it must be asked again, of a new child."""
+        first = under_way[0]
+        described: dict[str, Any] = {}
         try:
-            kind, _ = _receive(ours, _Budget(START_SECONDS))
-        except (_ChildGoneError, TimeoutError):
-            kind = b""
-        if kind != b"R":
-            raise self._start_error(process)
-        assert process.stderr
-        process.stderr.close()
-        return ours, process
+            self._send(under_way)
+            return _Answer(list(self._arrays(first, described)), described)
+        except ChildGoneError as gone:
+            first.times_gone += 1
+            self._restart(under_way)
+            return _gone(first, gone) if first.times_gone > 1 else None
+        except EarmarkError as fault:
+            if not fault.error_id.startswith("corpus:audio:"):
+                raise
+            if fault.error_id == audio_faults.TIMEOUT:
+                self._restart(under_way)
+            return fault.with_traceback(
+                None
+            )  # its frames would keep whoever iterates alive, and our turn with them
 
-    def _start_error(self, process: "subprocess.Popen[bytes]") -> EarmarkError:
-        process.kill()
-        _, said = process.communicate()
+    def _restart(self, under_way: Iterable[_Request]) -> None:
         self.close()
-        last = said.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-        return EarmarkError(
-            "corpus:decoder:start",
-            f"The audio decoder ({' '.join(self._command)}) did not start: {last[0]}.",
-            "Run that command by hand; the platform's packages may be incomplete.",
-        )
+        for request in under_way:
+            request.is_sent = False
 
+    def _send(self, under_way: Iterable[_Request]) -> None:
+        """Hand to the child what it does not have yet."""
+        for request in under_way:
+            if request.is_sent or request.fault:
+                continue
+            try:
+                file, size = _open_regular(request.path, request.shown)
+            except EarmarkError as fault:
+                request.fault = fault
+                continue
+            try:
+                self._child = self._child or Child(self._command, self.limits.memory_bytes)
+                self._child.send(file, request.body)
+            finally:
+                os.close(file)
+            request.is_sent, request.budget = True, Budget(self.limits.time_for(size))
 
-class _Answer:
-    """One file's answer as it comes: iterate for the samples; then `result` is what the child said last."""
-
-    def __init__(
-        self, wire: socket.socket, process: "subprocess.Popen[bytes]", budget: _Budget, shown: str
-    ) -> None:
-        self._wire, self._process, self._budget, self._shown = wire, process, budget, shown
-        self.result: dict[str, Any] = {}
-        self.is_complete = False
-
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def _arrays(self, request: _Request, described: dict[str, Any]) -> Iterator[np.ndarray]:
+        """The answer to `request`, the next one on the wire; ends with `described` filled. Raises the file's fault."""
+        if request.fault:
+            raise request.fault
+        assert self._child
         while True:
             try:
-                kind, payload = _receive(self._wire, self._budget)
+                kind, payload = self._child.receive(request.budget)
             except TimeoutError:
-                raise _fault(self._shown, audio_faults.TIMEOUT, "took the decoder too long") from None
-            except _ChildGoneError:
-                code = self._process.wait()
-                reason = f"ended the decoder (exit code {code})"
-                raise _fault(self._shown, audio_faults.CRASHED, reason) from None
+                raise _fault(request.shown, audio_faults.TIMEOUT, "took the decoder too long") from None
             if kind == b"S":
                 yield np.frombuffer(payload, "<f4")
                 continue
             said = json.loads(payload)
-            self.is_complete = True
-            if kind == b"E":
-                raise _fault(self._shown, said["id"], said["reason"])
-            self.result = said
-            return
+            if kind == b"J":
+                described.update(said)
+                return
+            request.fault = _fault(request.shown, said["id"], said["reason"])
+            raise request.fault
 
 
 def check_worth_keeping(probed: Probed, name: str) -> None:
@@ -240,6 +276,10 @@ def check_worth_keeping(probed: Probed, name: str) -> None:
         raise _fault(name, audio_faults.TOO_SHORT, reason)
     if is_silent(probed.loudness):
         raise _fault(name, audio_faults.SILENT, f"is silent for all its {probed.duration:.1f} s")
+
+
+def _gone(request: _Request, gone: ChildGoneError) -> EarmarkError:
+    return _fault(request.shown, audio_faults.CRASHED, f"ended the decoder (exit code {gone.code})")
 
 
 def _fault(shown: str, error_id: str, reason: str) -> EarmarkError:
@@ -260,41 +300,3 @@ def _open_regular(path: Path, shown: str) -> tuple[int, int]:
         os.close(file)
         raise _fault(shown, audio_faults.EMPTY, "is empty")
     return file, state.st_size
-
-
-def _child_environment() -> dict[str, str]:
-    """Where our packages are, and nothing else: no secret of ours is within the decoder's reach."""
-    source_root = str(Path(earmark.__file__).resolve().parents[1])
-    places = [source_root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {
-        "PYTHONPATH": os.pathsep.join(places),
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        **{name: os.environ[name] for name in ("LD_LIBRARY_PATH", "LANG") if name in os.environ},
-    }
-
-
-def _receive(wire: socket.socket, budget: _Budget) -> tuple[bytes, bytearray]:
-    kind, size = struct.unpack("<cQ", _exactly(wire, 9, budget))
-    if size > LARGEST_MESSAGE:
-        raise _ChildGoneError
-    return kind, _exactly(wire, size, budget)
-
-
-def _exactly(wire: socket.socket, size: int, budget: _Budget) -> bytearray:
-    data = bytearray(size)
-    view, done = memoryview(data), 0
-    while done < size:
-        began = time.monotonic()
-        if budget.seconds <= 0:
-            raise TimeoutError
-        wire.settimeout(budget.seconds)
-        try:
-            got = wire.recv_into(view[done:])
-        except ConnectionError:
-            raise _ChildGoneError from None
-        budget.seconds -= time.monotonic() - began
-        if not got:
-            raise _ChildGoneError
-        done += got
-    return data
