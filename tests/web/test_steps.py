@@ -50,6 +50,7 @@ RESTING = Situation(
     contender=None,
     labelled_since_training=0.0,
     unheard=0,
+    history=(),
     running=(),
     failed=None,
 )

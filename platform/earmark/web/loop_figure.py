@@ -126,7 +126,7 @@ def _people(now: Situation) -> dict[str, tuple[str, str, str, str]]:
             "all": turn.round_clips,
         }
     else:
-        round_value, round_note = intcomma(turn.rounds), _("rounds so far; none open")
+        round_value, round_note = intcomma(turn.rounds), _("none open now")
     people = ngettext("by %(n)s person", "by %(n)s people", now.annotators) % {"n": now.annotators}
     return {
         "round": (_("Round"), round_value, round_note, "web:rounds"),

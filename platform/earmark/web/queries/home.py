@@ -15,10 +15,12 @@ from earmark.jobs.models import Job, Status
 from earmark.loop.queries import TurnState, turn_state
 from earmark.recognition.models import Alias, ModelVersion, TranscriptionFailure
 from earmark.web.queries.counting import Count, count_of
+from earmark.web.queries.trainings import evaluations_of
 from training_jobs.models import Evaluation, TrainingJob
 
 FAILED_WITHIN = timedelta(hours=24)
 SHOWN_JOBS = 5
+SHOWN_MODELS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,8 @@ class Situation:
     labelled_since_training: float
     unheard: int
     """Clips of the pool that no model has heard, without those the champion could not read."""
+    history: tuple[Evaluation, ...]
+    """How every model did on the test set, the oldest first."""
     running: tuple[Job, ...]
     failed: Job | None
 
@@ -74,6 +78,7 @@ def situation(collection: Collection) -> Situation:
     champion = ModelVersion.objects.filter(
         aliases__collection=collection, aliases__name=Alias.Name.CHAMPION
     ).first()
+    history = tuple(evaluations_of(collection).reverse()[:SHOWN_MODELS])[::-1]
     recent = timezone.now() - FAILED_WITHIN
     jobs = Job.objects.filter(scope=collection.scope)
     submitted = Annotation.objects.filter(
@@ -92,23 +97,24 @@ def situation(collection: Collection) -> Situation:
         round=Round.objects.filter(collection=collection).first(),
         training=training,
         champion=champion,
-        contender=_contender(training, champion, snapshots.get(Snapshot.Purpose.TEST)),
+        contender=_contender(training, champion, history),
         labelled_since_training=labelled_since(collection, training),
         unheard=Clip.objects.filter(collection=collection, state=Clip.State.NEW, split=Split.TRAIN)
         .exclude(references__is_current=True)
         .exclude(pk__in=TranscriptionFailure.objects.filter(model=champion).values("clip"))
         .count(),
+        history=history,
         running=tuple(jobs.unfinished().order_by("id")[:SHOWN_JOBS]),
         failed=jobs.filter(status=Status.FAILED, finished_at__gte=recent).first(),
     )
 
 
 def _contender(
-    training: TrainingJob | None, champion: ModelVersion | None, test_set: Snapshot | None
+    training: TrainingJob | None, champion: ModelVersion | None, history: tuple[Evaluation, ...]
 ) -> Evaluation | None:
-    if training is None or training.model is None or training.model == champion or test_set is None:
+    if training is None or training.model is None or training.model == champion:
         return None
-    return Evaluation.objects.filter(model=training.model, snapshot=test_set).first()
+    return next((one for one in history if one.model_id == training.model_id), None)
 
 
 def labelled_since(collection: Collection, training: TrainingJob | None) -> float:

@@ -201,6 +201,28 @@ def interval(low: float, value: float, high: float, scale: float) -> SafeString:
 
 
 @register.simple_tag
+def trend(evaluations: Sequence[Any]) -> SafeString:
+    """Error rates from the first to the last, with their intervals, as a small drawing on a scale from 0."""
+    highest = max((one.high for one in evaluations), default=0.0) or 1.0
+    step = 300 / max(1, len(evaluations) - 1)
+    at = [(round(10 + step * index, 1), one) for index, one in enumerate(evaluations)]
+    circle = '<circle class="point" cx="{}" cy="{}" r="3.5"/>'
+
+    def y(rate: float) -> str:
+        return f"{78 - 70 * rate / highest:.1f}"
+
+    band = [f"{x},{y(one.low)}" for x, one in at] + [f"{x},{y(one.high)}" for x, one in reversed(at)]
+    return format_html(
+        '<svg class="trend" viewBox="0 0 320 84" aria-hidden="true">'
+        '<line class="track" x1="0" x2="320" y1="78" y2="78"/>'
+        '<polygon class="band" points="{}"/><polyline class="line" points="{}"/>{}</svg>',
+        " ".join(band),
+        " ".join(f"{x},{y(one.error_rate)}" for x, one in at),
+        format_html_join("", circle, ((x, y(one.error_rate)) for x, one in at)),
+    )
+
+
+@register.simple_tag
 def bar(items: Sequence[Any]) -> SafeString:
     """A bar of several parts; each item has `key` (its colour) and `amount`."""
     total = sum(item.amount for item in items)
