@@ -43,11 +43,28 @@ def test_each_list_opens_in_few_queries_and_searches(
     address = reverse(f"admin:corpus_{model._meta.model_name}_changelist")
     with django_assert_max_num_queries(12):
         assert client.get(address).status_code == 200
-    if admin.site._registry[model].search_fields:
-        assert client.get(address, {"q": "1"}).status_code == 200
+    for term in ("1", "a" * 64, "x y", "9" * 30):
+        assert client.get(address, {"q": term}).status_code == 200
     one = model.objects.first()
     assert (
         client.get(reverse(f"admin:corpus_{model._meta.model_name}_change", args=[one.pk])).status_code == 200
+    )
+
+
+def test_rows_are_found_by_number_hash_and_beginning(client: Client, boss: User, corpus: Clip) -> None:
+    def found(name: str, term: str) -> int:
+        answer = client.get(reverse(f"admin:corpus_{name}_changelist"), {"q": term})
+        return int(answer.context["cl"].result_count)
+
+    assert found("clip", str(corpus.pk)) == found("clip", corpus.recording.sha256.upper()) == 1
+    assert found("clip", str(corpus.pk + 1)) == found("clip", "anything") == found("clip", "b" * 64) == 0
+    assert found("recording", "a.w") == found("recording", corpus.recording.sha256) == 1
+    assert found("recording", ".wav") == 0
+    assert found("reference", str(corpus.pk)) == found("speaker", "anna") == 1
+    assert (
+        found("importfile", "a.wav")
+        == found("importfile", str(corpus.recording.importfile_set.get().of_id))
+        == 1
     )
 
 

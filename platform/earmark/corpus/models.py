@@ -184,11 +184,6 @@ class Clip(models.Model):
         indexes = [
             models.Index(fields=["collection", "state", "split", "id"], name="clip_by_state"),
             models.Index(fields=["collection", "dialect", "id"], name="clip_by_dialect"),
-            models.Index(
-                fields=["collection", "language", "dialect", "split", "state"],
-                include=["seconds", "id"],
-                name="clip_totals",
-            ),
         ]
 
     def __str__(self) -> str:

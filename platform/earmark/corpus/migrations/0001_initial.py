@@ -172,10 +172,6 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['collection', 'dialect', 'id'], name='clip_by_dialect'),
         ),
         migrations.AddIndex(
-            model_name='clip',
-            index=models.Index(fields=['collection', 'language', 'dialect', 'split', 'state'], include=('seconds', 'id'), name='clip_totals'),
-        ),
-        migrations.AddIndex(
             model_name='importfile',
             index=models.Index(fields=['of', 'outcome', 'id'], name='file_by_outcome'),
         ),
