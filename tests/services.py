@@ -1,4 +1,4 @@
-"""Real PostgreSQL and Redis for the test run, up before Django reads its settings (a pytest plugin: `-p tests.services`)."""
+"""Real PostgreSQL and Redis for the tests, up before Django reads its settings (plugin: `-p tests.services`)."""
 
 import os
 import shutil

@@ -77,6 +77,7 @@ def score(model: ModelVersion, snapshot: Snapshot) -> list[Scored]:
     return [
         Scored(count_errors(text, heard[clip], language), language, dialect)
         for clip, text, language, dialect in rows
+        if text is not None
     ]
 
 

@@ -64,9 +64,7 @@ def test_a_held_job_is_not_taken_until_its_lease_runs_out(calls: list[Any]) -> N
     assert second.set_succeeded({})
 
 
-@pytest.mark.parametrize(
-    ("step", "error_id"), [("fail", "test:value:bad"), ("broken", "jobs:unexpected")]
-)
+@pytest.mark.parametrize(("step", "error_id"), [("fail", "test:value:bad"), ("broken", "jobs:unexpected")])
 def test_a_failure_is_recorded_with_its_id(calls: list[Any], step: str, error_id: str) -> None:
     row = job(arguments={"step": step})
     assert running.run(row.pk) == Status.FAILED

@@ -24,12 +24,19 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Hearing:
-    """What was heard in the unlabelled clip `index`; `score` is the mean probability of its tokens, in 0..1."""
+    """What was heard in the unlabelled clip `index`: `mean` is the mean probability of its tokens, `sequence` the
+    probability of all of them, in 0..1.
+    """
 
     index: int
     text: str
-    score: float
+    mean: float
+    sequence: float
     flags: tuple[str, ...]
+
+    def score(self, kind: str) -> float:
+        """`mean` or `sequence`."""
+        return self.mean if kind == "mean" else self.sequence
 
 
 @dataclass(frozen=True)
@@ -40,16 +47,15 @@ class PseudoLabel:
     text: str
 
 
-def mean_probability(heard: Heard) -> float:
-    """Mean probability of the chosen tokens, the end token included where it was heard; 0 without tokens."""
-    if not heard.tokens:
-        return 0.0
-    return sum(math.exp(token.logprob) for token in heard.tokens) / len(heard.tokens)
+def token_probabilities(heard: Heard) -> list[float]:
+    """Of each chosen token, the end token included where it was heard."""
+    return [math.exp(token.logprob) for token in heard.tokens]
 
 
 def hear_pool(
     path: Path,
     entries: Sequence[ClipEntry],
+    indices: Sequence[int],
     audio: ClipAudio,
     engine: Engine,
     *,
@@ -57,8 +63,7 @@ def hear_pool(
     report: Callable[[int], None],
     stopping: Callable[[], bool],
 ) -> list[Hearing]:
-    """Hear every entry, batch by batch, keeping each batch in the file `path`; batches already there are not
-    repeated.
+    """Hear the entries at `indices`, batch by batch, keeping each in the file `path`; those there are not repeated.
 
     `report` gets the number of clips heard so far. Raises Interrupted as soon as `stopping` says so.
     """
@@ -66,7 +71,9 @@ def hear_pool(
     with path.open("a", encoding="utf-8") as file:
         if done.torn:
             file.write("\n")
-        for number, batch in enumerate(length_sorted_batches([e.seconds for e in entries], batch_seconds)):
+        seconds = [entries[i].seconds for i in indices]
+        for number, places in enumerate(length_sorted_batches(seconds, batch_seconds)):
+            batch = [indices[place] for place in places]
             if number in done.batches:
                 continue
             if stopping():
@@ -82,7 +89,9 @@ def hear_pool(
     return sorted((h for batch in done.batches.values() for h in batch), key=lambda h: h.index)
 
 
-def accept(hearings: Sequence[Hearing], threshold: float) -> tuple[list[PseudoLabel], Counter[str]]:
+def accept(
+    hearings: Sequence[Hearing], *, score: str, threshold: float
+) -> tuple[list[PseudoLabel], Counter[str]]:
     """The trusted hearings, and how many of the others were refused for what (each flag, or `score`).
 
     A flagged hearing is refused whatever its score: loops can be confident.
@@ -92,7 +101,7 @@ def accept(hearings: Sequence[Hearing], threshold: float) -> tuple[list[PseudoLa
     for hearing in hearings:
         if hearing.flags:
             refused.update(hearing.flags)
-        elif hearing.score < threshold or not hearing.text.strip():
+        elif hearing.score(score) < threshold or not hearing.text.strip():
             refused["score"] += 1
         else:
             labels.append(PseudoLabel(hearing.index, hearing.text))
@@ -120,4 +129,6 @@ def _read_batches(path: Path) -> _Batches:
 
 def _hearing(index: int, heard: Heard, samples: np.ndarray) -> Hearing:
     confidence = clip_confidence(heard, len(samples) / SAMPLE_RATE, samples)
-    return Hearing(index, heard.text, mean_probability(heard), confidence.flags)
+    probabilities = token_probabilities(heard) or [0.0]
+    mean = sum(probabilities) / len(probabilities)
+    return Hearing(index, heard.text, mean, math.prod(probabilities), confidence.flags)

@@ -54,8 +54,10 @@ class Recipe:
     """Mixed epochs without a better dev error rate before the run stops; 0: never."""
 
     # pseudo-labels
+    pseudo_score: str = "mean"
+    """What is held against the threshold: `mean` probability of the tokens, or that of the whole `sequence`."""
     pseudo_threshold: float = 0.9
-    """Least score (mean probability of the chosen tokens) of an accepted pseudo-label."""
+    """Least score of an accepted pseudo-label."""
     pseudo_share_start: float = 0.3
     pseudo_share_end: float = 0.5
     """Share of pseudo-labelled clips in a batch, moving linearly over the mixed epochs."""
@@ -63,6 +65,12 @@ class Recipe:
     """Mixed epochs between two labelling passes; 0: label once, and again only after a pause."""
     guard_ratio: float = 2.0
     """Pause pseudo-labels where their gradient variance exceeds this many times the real one; 0: never."""
+
+    # replay: what the base model was sure of is kept as it heard it, lest a few new labels make it forget
+    replay_share: float = 0.0
+    """Share of every batch, from the first step on, drawn from such clips; 0: none are kept."""
+    replay_threshold: float = 0.95
+    """Least score of a clip that is kept so; later passes do not hear it again."""
 
     # teacher
     teacher_decay: float = 0.999
@@ -77,7 +85,23 @@ class Recipe:
 
 PRESETS: dict[str, Recipe] = {
     "mean-teacher": Recipe(),
-    "demo": Recipe(),
+    "demo": Recipe(
+        learning_rate=6e-4,
+        batch_size=24,
+        micro_batch_size=24,
+        warm_up_epochs=1,
+        mixed_epochs=6,
+        epoch_steps=70,
+        patience=0,
+        pseudo_share_start=0.3,
+        pseudo_share_end=0.4,
+        relabel_epochs=1,
+        teacher_keep_per_epoch=0.5,
+        pseudo_score="sequence",
+        pseudo_threshold=0.75,
+        replay_share=0.35,
+        guard_ratio=0.0,
+    ),
 }
 DEFAULT_PRESET = "mean-teacher"
 
@@ -85,11 +109,20 @@ _Options = TypeVar("_Options", Recipe, Augmentation)
 
 _POSITIVE = {"learning_rate", "clip_norm", "batch_size", "micro_batch_size"}
 _SHARES = {
-    "rise_share", "final_share", "pseudo_threshold", "pseudo_share_start", "pseudo_share_end", "teacher_decay",
+    "rise_share", "final_share", "pseudo_threshold", "replay_threshold", "pseudo_share_start", "pseudo_share_end",
+    "replay_share", "teacher_decay",
     "teacher_keep_per_epoch", "consistency_rise_share", "noise_chance", "reverb_chance", "frequency_mask_width",
     "time_mask_width",
 }  # fmt: skip
-_BELOW_ONE = {"teacher_decay", "teacher_keep_per_epoch", "pseudo_share_start", "pseudo_share_end", "speed"}
+_BELOW_ONE = {
+    "teacher_decay",
+    "teacher_keep_per_epoch",
+    "pseudo_share_start",
+    "pseudo_share_end",
+    "replay_share",
+    "speed",
+}
+_CHOICES = {"pseudo_score": ("mean", "sequence")}
 _ANY_SIGN = {"noise_snr_low", "noise_snr_high"}
 
 
@@ -114,6 +147,9 @@ def with_overrides(recipe: Recipe, overrides: dict[str, Any]) -> Recipe:
         raise _range_error(
             "augmentation.noise_snr_low", changed.augmentation.noise_snr_low, "<= noise_snr_high"
         )
+    for end in ("pseudo_share_start", "pseudo_share_end"):
+        if getattr(changed, end) + changed.replay_share >= 1:
+            raise _range_error(end, getattr(changed, end), "below 1 together with replay_share")
     if changed.warm_up_epochs + changed.mixed_epochs == 0:
         raise _range_error("mixed_epochs", 0, "at least 1 where warm_up_epochs is 0")
     return changed
@@ -144,7 +180,11 @@ def _override(base: _Options, overrides: dict[str, Any], prefix: str) -> _Option
     return replace(base, **values)
 
 
-def _checked(shown: str, name: str, value: Any, kind: type) -> int | float:
+def _checked(shown: str, name: str, value: Any, kind: type) -> int | float | str:
+    if name in _CHOICES:
+        if value not in _CHOICES[name]:
+            raise _range_error(shown, value, f"one of {', '.join(_CHOICES[name])}")
+        return str(value)
     if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else int):
         raise _type_error(shown, value, {int: "a whole number", float: "a number"}[kind])
     number: int | float = float(value) if kind is float else value

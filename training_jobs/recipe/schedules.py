@@ -11,9 +11,9 @@ MIXED = "mixed"
 
 @dataclass(frozen=True)
 class Epoch:
-    """`steps` optimiser steps from `first_step`, each on `real` labelled and `pseudo` pseudo-labelled clips.
+    """`steps` optimiser steps from `first_step`, each on so many labelled, pseudo-labelled and replayed clips.
 
-    `relabel` says that a labelling pass comes before it.
+    `relabel` says that the teacher hears the pool before it.
     """
 
     index: int
@@ -22,6 +22,7 @@ class Epoch:
     steps: int
     real: int
     pseudo: int
+    replay: int
     relabel: bool
 
     @property
@@ -45,8 +46,14 @@ class Plan:
         return next((e.first_step for e in self.epochs if e.stage == MIXED), self.total_steps)
 
     @property
+    def replays(self) -> bool:
+        """Whether what the base model is sure of is kept."""
+        return any(e.replay for e in self.epochs)
+
+    @property
     def labelling_passes(self) -> int:
-        return sum(e.relabel for e in self.epochs)
+        """How often the pool is heard, unless the guard asks for more."""
+        return sum(e.relabel for e in self.epochs) + self.replays
 
     def epoch_of(self, step: int) -> Epoch:
         return next(e for e in self.epochs if e.first_step <= step < e.end_step)
@@ -59,11 +66,13 @@ def make_plan(recipe: Recipe, *, labelled: int, unlabelled: int) -> Plan:
     for index in range(recipe.warm_up_epochs + recipe.mixed_epochs):
         mixed = index - recipe.warm_up_epochs
         share = pseudo_share(recipe, mixed) if mixed >= 0 and unlabelled else 0.0
-        real, pseudo = split_batch(recipe.batch_size, share)
+        real, pseudo, replay = split_batch(
+            recipe.batch_size, share, recipe.replay_share if unlabelled else 0.0
+        )
         steps = recipe.epoch_steps or math.ceil(labelled / real)
         relabel = unlabelled > 0 and relabels_before(recipe, mixed)
         stage = MIXED if mixed >= 0 else WARM_UP
-        epochs.append(Epoch(index, stage, step, steps, real, pseudo, relabel))
+        epochs.append(Epoch(index, stage, step, steps, real, pseudo, replay, relabel))
         step += steps
     return Plan(tuple(epochs))
 
@@ -76,15 +85,17 @@ def pseudo_share(recipe: Recipe, mixed_epoch: int) -> float:
     return recipe.pseudo_share_start + done * (recipe.pseudo_share_end - recipe.pseudo_share_start)
 
 
-def split_batch(batch_size: int, share: float) -> tuple[int, int]:
-    """Labelled and pseudo-labelled clips in a batch: at least one each where the share is over 0."""
-    pseudo = min(max(round(batch_size * share), 1 if share > 0 else 0), batch_size - 1)
-    return batch_size - pseudo, pseudo
+def split_batch(batch_size: int, pseudo_share: float, replay_share: float) -> tuple[int, int, int]:
+    """Labelled, pseudo-labelled and replayed clips in a batch: at least one of each whose share is over 0."""
+    pseudo = max(round(batch_size * pseudo_share), 1 if pseudo_share > 0 else 0)
+    replay = max(round(batch_size * replay_share), 1 if replay_share > 0 else 0)
+    real = max(batch_size - pseudo - replay, 1)
+    return real, pseudo, replay
 
 
 def relabels_before(recipe: Recipe, mixed_epoch: int) -> bool:
-    """Whether a labelling pass comes before that mixed epoch (negative: an epoch of the warm-up)."""
-    if mixed_epoch < 0 or mixed_epoch == 0 or recipe.relabel_epochs == 0:
+    """Whether the teacher hears the pool before that mixed epoch (negative: an epoch of the warm-up)."""
+    if mixed_epoch <= 0 or recipe.relabel_epochs == 0:
         return mixed_epoch == 0
     return mixed_epoch % recipe.relabel_epochs == 0
 

@@ -51,21 +51,22 @@ class Learner:
 
 def optimiser_step(
     learner: Learner,
+    *,
     real: Sequence[Example],
     pseudo: Sequence[Example],
-    *,
+    replay: Sequence[Example],
     learning_rate: float,
     consistency_weight: float,
     rng: np.random.Generator,
-) -> tuple[Losses, Losses, float]:
-    """Learn from one batch, each part by its share of the clips.
+) -> tuple[Losses, Losses | None, float]:
+    """Learn from one batch, each part by its share of the clips; only pseudo-labels are held to the teacher.
 
-    Returns the losses on real and on pseudo-labelled clips and the gradient's norm before clipping.
+    Returns the losses on real and on pseudo-labelled clips (None without any) and the gradient's norm before clipping.
     """
     learner.optimiser.zero_grad(set_to_none=True)
-    clips = len(real) + len(pseudo)
+    clips = len(real) + len(pseudo) + len(replay)
     real_losses = _backward(learner, real, len(real) / clips, 0.0, rng)
-    pseudo_losses = Losses()
+    pseudo_losses: Losses | None = None
     if pseudo:
         of_real = sample_gradient(learner.student.model)
         pseudo_losses = _backward(learner, pseudo, len(pseudo) / clips, consistency_weight, rng)
@@ -73,6 +74,8 @@ def optimiser_step(
         learner.guard.add(
             of_real * (clips / len(real)), len(real), (of_both - of_real) * (clips / len(pseudo)), len(pseudo)
         )
+    if replay:
+        _backward(learner, replay, len(replay) / clips, 0.0, rng)
     norm = torch.nn.utils.clip_grad_norm_(learner.student.model.parameters(), learner.recipe.clip_norm)
     for group in learner.optimiser.param_groups:
         group["lr"] = learning_rate

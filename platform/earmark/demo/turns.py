@@ -145,8 +145,7 @@ def _train(
 ) -> tuple[TrainingJob, ModelVersion]:
     with stages.timed("train"):
         training = launch(collection=collection, recipe=RECIPE, seed=seed, by=by)
-        job = Job.objects.get(pk=training.job_id)
-        follow(job, "train")
+        follow(Job.objects.get(key=f"train:{training.pk}"), "train")
     training.refresh_from_db()
     if training.model is None:
         raise EarmarkError(

@@ -1,4 +1,4 @@
-"""Long work as rows: the status moves by compare-and-swap, the lease says who holds it, the attempt fences late writers."""
+"""Long work as rows: status by compare-and-swap, a lease for who holds it, an attempt number against late writers."""
 
 from datetime import timedelta
 from typing import Any

@@ -38,6 +38,8 @@ def test_overrides_reach_the_augmentation_and_leave_the_rest():
         ({"learning_rate": float("nan")}, "training:recipe:range", "nan"),
         ({"pseudo_threshold": 1.5}, "training:recipe:range", "1.5"),
         ({"teacher_decay": 1}, "training:recipe:range", "teacher_decay"),
+        ({"pseudo_score": "best"}, "training:recipe:range", "sequence"),
+        ({"replay_share": 0.6}, "training:recipe:range", "pseudo_share_end"),
         ({"patience": -1}, "training:recipe:range", "-1"),
         ({"augmentation": {"noise_snr_low": 40}}, "training:recipe:range", "noise_snr_low"),
         ({"warm_up_epochs": 0, "mixed_epochs": 0}, "training:recipe:range", "mixed_epochs"),

@@ -48,11 +48,11 @@ def test_without_unlabelled_clips_there_is_nothing_to_label():
 def test_the_share_moves_linearly_and_a_batch_always_holds_both():
     recipe = Recipe(mixed_epochs=5, pseudo_share_start=0.3, pseudo_share_end=0.7)
     assert [round(pseudo_share(recipe, e), 2) for e in range(5)] == [0.3, 0.4, 0.5, 0.6, 0.7]
-    assert split_batch(16, 0.3) == (11, 5)
-    assert split_batch(16, 0.01) == (15, 1)
-    assert split_batch(16, 0.99) == (1, 15)
-    assert split_batch(1, 0.5) == (1, 0)
-    assert split_batch(16, 0.0) == (16, 0)
+    assert split_batch(16, 0.3, 0.0) == (11, 5, 0)
+    assert split_batch(16, 0.01, 0.25) == (11, 1, 4)
+    assert split_batch(16, 0.99, 0.0) == (1, 16, 0)
+    assert split_batch(24, 0.4, 0.25) == (8, 10, 6)
+    assert split_batch(16, 0.0, 0.0) == (16, 0, 0)
 
 
 def test_the_learning_rate_rises_then_falls_to_its_final_share():

@@ -162,6 +162,32 @@ def test_the_guard_pauses_pseudo_labels_and_has_the_pool_heard_again(tmp_path, m
     assert lines(tmp_path, "final")[0]["pauses"] >= 1
 
 
+def test_what_the_base_model_was_sure_of_is_replayed_and_not_heard_again(tmp_path, make_job):
+    folder = tmp_path / "job"
+    make_job(folder, overrides={"replay_share": 0.25, "replay_threshold": 0.0, "relabel_epochs": 1})
+    train(folder, stopping=never)
+    passes = lines(folder, "pseudo")
+    assert passes[0]["replayed"] == 10
+    assert [line["clips"] for line in passes[1:]] == [0, 0, 0]
+    assert not any("pseudo_loss" in line for line in lines(folder))
+
+
+def test_a_run_with_replay_ends_in_the_same_weights_however_often_it_is_stopped(tmp_path, make_job):
+    overrides = {"replay_share": 0.25, "replay_threshold": 0.9, "pseudo_threshold": 0.0, "warm_up_epochs": 2}
+    for name in ("reference", "job"):
+        make_job(tmp_path / name, overrides=overrides)
+    train(tmp_path / "reference", stopping=never)
+    stops = 0
+    while not (tmp_path / "job" / "model").exists():
+        asked = iter([False] * (21 + stops))
+        try:
+            train(tmp_path / "job", stopping=lambda asked=asked: next(asked, True))
+        except Interrupted:
+            stops += 1
+    assert stops > 2
+    assert weight_bytes(tmp_path / "job") == weight_bytes(tmp_path / "reference")
+
+
 def test_bfloat16_runs_and_keeps_float32_weights(tmp_path, make_job):
     make_job(tmp_path, precision="bfloat16", overrides={"mixed_epochs": 1})
     train(tmp_path, stopping=never)
