@@ -119,13 +119,11 @@ def hear(clips: list[Clip], model: ModelVersion, rng: random.Random, *, skill: f
     for clip in clips:
         at_home = clip.dialect in ("american", "mandarin")
         sure = min(0.995, max(0.05, rng.gauss(0.93 if at_home else skill, 0.1)))
-        tokens = []
+        tokens, sounds = [], "".join(DIALECTS[clip.dialect][1]).replace(" ", "")
         for character in words_of(clip):
             wrong = rng.random() > sure and not character.isspace()
             probability = rng.uniform(0.15, 0.6) if wrong else min(0.999, rng.gauss(0.96, 0.05))
-            tokens.append(
-                [rng.choice("aeiou好打") if wrong else character, round(math.log(probability), 4), 0.2]
-            )
+            tokens.append([rng.choice(sounds) if wrong else character, round(math.log(probability), 4), 0.2])
         text = "".join(token[0] for token in tokens)
         flags = ["loop"] if rng.random() < 0.02 else []
         rows.append(
