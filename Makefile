@@ -22,6 +22,7 @@ setup:
 	@$(MAKE) --no-print-directory --jobs 4 installed
 
 installed: .venv/.installed .venv-label-studio/empty.sqlite3 node_modules/.installed
+	@:
 
 .venv/.uv: constraints.txt
 	@echo "Python environment"
