@@ -1,6 +1,8 @@
 """Recordings, the clips cut from them, who speaks in them, and the text we hold to be true."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +24,12 @@ class Collection(models.Model):
     slug = models.SlugField(_("short name"), unique=True)
     name = models.CharField(_("name"), max_length=120)
     description = models.TextField(_("description"), blank=True)
+    gate = models.JSONField(
+        _("quality gate"),
+        default=dict,
+        blank=True,
+        help_text=_("thresholds that differ from those in the settings"),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -85,6 +93,7 @@ class Import(models.Model):
     )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    undone_at = models.DateTimeField(_("undone at"), null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
@@ -149,10 +158,50 @@ class ImportFile(models.Model):
         return f"{self.path}: {self.outcome}"
 
 
+class Segmentation(models.Model):
+    """How clips were cut: one generation of a collection, with its parameters. Never edited."""
+
+    class Method(models.TextChoices):
+        ENERGY = "energy", _("loudness")
+        VOICE = "voice", _("voice activity")
+        GIVEN = "given", _("given with the recording")
+
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="segmentations")
+    generation = models.PositiveIntegerField(_("generation"))
+    method = models.CharField(_("method"), max_length=10, choices=Method)
+    parameters = models.JSONField(_("parameters"), default=dict)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("segmentation")
+        verbose_name_plural = _("segmentations")
+        constraints = [
+            models.UniqueConstraint(fields=["collection", "generation"], name="one_segmentation_per_generation")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.collection} · {self.generation} · {self.method}"
+
+
+class Unfit(models.TextChoices):
+    """Why a clip is not worth a person's time or a training step."""
+
+    SILENT = "silent", _("no speech")
+    NOISY = "noisy", _("too noisy")
+    CLIPPED = "clipped", _("clipped")
+    NARROW = "narrow", _("narrow band")
+    QUIET = "quiet", _("too quiet")
+    DUPLICATE = "duplicate", _("near-duplicate")
+    TORN = "torn", _("speaker of another side")
+    BY_HAND = "by_hand", _("set aside by a person")
+
+
 class Clip(models.Model):
     """A stretch of a recording, at most 30 s.
 
-    Language, dialect and split are copied here so that a million rows list fast.
+    Language, dialect and split are copied here so that a million rows list fast. A clip that is not current was
+    cut by an earlier generation and is kept for what hangs on it. `unfit` says what the gate found, `is_fit` what
+    holds: they differ where a person overruled the gate.
     """
 
     class State(models.TextChoices):
@@ -173,12 +222,34 @@ class Clip(models.Model):
     split = models.CharField(_("split"), max_length=5, choices=Split)
     state = models.CharField(_("state"), max_length=15, choices=State, default=State.NEW)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    channel = models.PositiveSmallIntegerField(
+        _("channel"), null=True, blank=True, help_text=_("counted from 0; empty for all channels together")
+    )
+    segmentation = models.ForeignKey(
+        Segmentation, null=True, blank=True, on_delete=models.PROTECT, related_name="clips"
+    )
+    is_current = models.BooleanField(_("current"), default=True)
+    speech_seconds = models.FloatField(_("seconds of speech"), null=True, blank=True)
+    silence_share = models.FloatField(_("silence share"), null=True, blank=True)
+    snr_db = models.FloatField(_("signal to noise, dB"), null=True, blank=True)
+    clipped_share = models.FloatField(_("clipped share"), null=True, blank=True)
+    bandwidth_hz = models.FloatField(_("bandwidth, Hz"), null=True, blank=True)
+    loudness_lufs = models.FloatField(_("loudness, LUFS"), null=True, blank=True)
+    unfit = models.CharField(_("unfit"), max_length=10, choices=Unfit, blank=True)
+    is_fit = models.BooleanField(_("fit"), default=True)
+    duplicate_of = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="near_duplicates"
+    )
 
     class Meta:
         verbose_name = _("clip")
         verbose_name_plural = _("clips")
         constraints = [
-            models.UniqueConstraint(fields=["recording", "start", "seconds"], name="one_clip_per_stretch"),
+            models.UniqueConstraint(
+                fields=["recording", "channel", "start", "seconds"],
+                name="one_clip_per_stretch",
+                nulls_distinct=False,
+            ),
             models.CheckConstraint(condition=Q(seconds__gt=0, seconds__lte=30.0), name="clip_at_most_30_s"),
         ]
         indexes = [
@@ -188,6 +259,19 @@ class Clip(models.Model):
 
     def __str__(self) -> str:
         return f"clip {self.pk}"
+
+
+class ClipFingerprint(models.Model):
+    """What a clip sounds like, for finding it again: a few 64-bit hashes, of which near-duplicates share some."""
+
+    clip = models.OneToOneField(Clip, primary_key=True, on_delete=models.CASCADE, related_name="fingerprint")
+    hashes = ArrayField(models.BigIntegerField())
+
+    class Meta:
+        indexes = [GinIndex(fields=["hashes"], name="fingerprint_by_hash")]
+
+    def __str__(self) -> str:
+        return f"fingerprint of clip {self.clip_id}"
 
 
 class Reference(models.Model):

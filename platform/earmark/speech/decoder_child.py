@@ -13,7 +13,6 @@ Wire, on one stream socket. A request is 4 bytes length (with the file's descrip
 """
 
 import contextlib
-import io
 import json
 import os
 import resource
@@ -21,194 +20,43 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-import soundfile
-import soxr
 
-from earmark.speech import audio_faults, containers, mp3
+from earmark.speech import audio_faults
 from earmark.speech.audio import SAMPLE_RATE
-from earmark.speech.audio_faults import TRUNCATED, UNSUPPORTED, AudioFault
-from earmark.speech.cutting import MAX_RECORDING_SECONDS, LoudnessMeter
+from earmark.speech.audio_faults import TRUNCATED, AudioFault
+from earmark.speech.cutting import LoudnessMeter
+from earmark.speech.sound_files import Sound, at_16_khz, open_sound
 
-BLOCK_VALUES = 131_072
-LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
-LONGEST_FLAC = 1 << 40
-MP3_GRACE = 2 * 1152
 HELD_BACK = 1 << 18
 
 
-class _Prefixed:
-    """A readable file: `prefix`, then `file` from `offset` on."""
-
-    def __init__(self, prefix: bytes, file: BinaryIO, offset: int) -> None:
-        self._prefix, self._file, self._offset = prefix, file, offset
-        self._length = len(prefix) + file.seek(0, 2) - offset
-        self._at = 0
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._at = offset + (0, self._at, self._length)[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        size = self._length - self._at if size < 0 else size
-        head = self._prefix[self._at : self._at + size]
-        self._file.seek(self._offset + max(0, self._at - len(self._prefix)))
-        data = head + self._file.read(size - len(head))
-        self._at += len(data)
-        return data
-
-
-class _Apart(io.RawIOBase):
-    """Reads a descriptor at a position of its own, so that whoever else reads it is not disturbed."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor, self._at = descriptor, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        count = os.preadv(self._descriptor, [buffer], self._at)
-        self._at += count
-        return count
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        end = os.fstat(self._descriptor).st_size if whence == 2 else 0
-        self._at = offset + (0, self._at, end)[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-
-def open_sound(descriptor: int) -> soundfile.SoundFile:
-    """The sound in `descriptor`, known to hold what it promises. Raises AudioFault."""
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    try:
-        sound = soundfile.SoundFile(descriptor, closefd=False)
-    except soundfile.LibsndfileError as error:
-        reason = f"is not audio that can be read ({error.error_string.rstrip('.')})"
-        raise AudioFault(audio_faults.UNREADABLE, reason) from None
-    try:
-        return _checked(sound, io.BufferedReader(_Apart(descriptor), 65_536))
-    except AudioFault:
-        sound.close()
-        raise
-
-
-def _checked(sound: soundfile.SoundFile, file: BinaryIO) -> soundfile.SoundFile:
-    if not LOWEST_RATE <= sound.samplerate <= HIGHEST_RATE:
-        raise AudioFault(UNSUPPORTED, f"is at {sound.samplerate} Hz, which is not taken")
-    match sound.format, sound.subtype:
-        case (("WAV" | "WAVEX" | "RF64"), _):
-            if missing := containers.wav_missing_bytes(file):
-                raise AudioFault(TRUNCATED, f"ends {missing} bytes before the end that its header promises")
-        case "OGG", _:
-            if not containers.ogg_is_whole(file):
-                raise AudioFault(TRUNCATED, "ends before the last page that every Ogg stream must have")
-        case "FLAC", _:
-            if sound.frames > LONGEST_FLAC:
-                raise AudioFault(UNSUPPORTED, "is a FLAC whose header does not say how long it is")
-        case "MP3", "MPEG_LAYER_III":
-            found = _whole_mp3(file)
-            if found.is_told_wrong:
-                sound.close()
-                return soundfile.SoundFile(_Prefixed(mp3.information_frame(found), file, found.first))
-        case container, encoding:
-            raise AudioFault(UNSUPPORTED, f"is {container} {encoding}, which is not taken")
-    return sound
-
-
-def _whole_mp3(file: BinaryIO) -> mp3.Mp3Layout:
-    found = mp3.layout(file)
-    if found is None:
-        raise AudioFault(UNSUPPORTED, "is an MP3 of free format, which is not taken")
-    if found.partial:
-        raise AudioFault(TRUNCATED, f"ends in the middle of a frame, after {found.frames} whole ones")
-    if found.is_truncated:
-        reason = f"holds {found.frames} of the {found.promised} frames that its header promises"
-        raise AudioFault(TRUNCATED, reason)
-    return found
-
-
-def _blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    """The file's own samples, float32 [frames, channels], to its end. Raises AudioFault where it breaks off."""
-    frames, done = max(1, BLOCK_VALUES // sound.channels), 0
-    while True:
-        try:
-            block = sound.read(frames, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError:
-            raise AudioFault(*_why_broken_off(sound)) from None
-        if not len(block):
-            break
-        if not np.isfinite(block).all():
-            raise AudioFault(audio_faults.DAMAGED, "holds samples that are not numbers")
-        done += len(block)
-        if done > MAX_RECORDING_SECONDS * sound.samplerate:
-            raise AudioFault(audio_faults.TOO_LONG, f"is longer than {MAX_RECORDING_SECONDS // 3600} h")
-        yield block
-    lacking = sound.frames - done
-    if lacking > (MP3_GRACE if sound.format == "MP3" else 0):
-        raise AudioFault(audio_faults.DAMAGED, f"has a hole: {lacking} of {sound.frames} samples are lost")
-
-
-def _why_broken_off(sound: soundfile.SoundFile) -> tuple[str, str]:
-    """What follows the place where decoding stopped: more audio (a damaged stretch), or nothing (a lost end)."""
-    try:
-        goes_on = len(sound.read(1)) > 0
-    except soundfile.LibsndfileError:
-        goes_on = False
-    if goes_on:
-        return audio_faults.DAMAGED, "has a stretch that cannot be decoded"
-    return TRUNCATED, "breaks off before the end that its header promises"
-
-
-def _inside(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    """The file as mono at 16 kHz: channels averaged, resampled, float32 [n] pieces in [-1, 1]."""
-    resampler = None
-    if sound.samplerate != SAMPLE_RATE:
-        resampler = soxr.ResampleStream(sound.samplerate, SAMPLE_RATE, 1, dtype="float32")
-    share = np.full(sound.channels, 1 / sound.channels, np.float32)
-    for block in _blocks(sound):
-        mono = block[:, 0] if sound.channels == 1 else block @ share
-        yield np.clip(resampler.resample_chunk(mono) if resampler else mono, -1.0, 1.0)
-    if resampler:
-        yield np.clip(resampler.resample_chunk(np.zeros(0, np.float32), last=True), -1.0, 1.0)
-
-
-def _describe(sound: soundfile.SoundFile, samples: int) -> dict[str, Any]:
+def _describe(sound: Sound, samples: int) -> dict[str, Any]:
     return {
         "samples": samples,
-        "rate": sound.samplerate,
+        "rate": sound.rate,
         "channels": sound.channels,
-        "format": f"{sound.format} {sound.subtype}",
+        "format": sound.format,
     }
 
 
-def _probe(sound: soundfile.SoundFile, channel: "Channel") -> None:
+def _probe(sound: Sound, channel: "Channel") -> None:
     meter, samples = LoudnessMeter(), 0
-    for piece in _inside(sound):
+    for piece in at_16_khz(sound):
         meter.add(piece)
         samples += len(piece)
     channel.send(b"S", meter.finish().astype("<f4").tobytes())
     channel.send_json(b"J", _describe(sound, samples))
 
 
-def _read(sound: soundfile.SoundFile, channel: "Channel", stretches: list[list[int]] | None) -> None:
+def _read(sound: Sound, channel: "Channel", stretches: list[list[int]] | None) -> None:
     """Send the whole file as it comes, or each stretch (sorted, apart) in one piece."""
     samples = 0
     waiting = list(stretches or [])
     held: list[np.ndarray] = []
-    for piece in _inside(sound):
+    for piece in at_16_khz(sound):
         start, samples = samples, samples + len(piece)
         if stretches is None:
             channel.send(b"S", piece.astype("<f4").tobytes())
@@ -268,7 +116,7 @@ class Channel:
 
 def _answer(request: dict[str, Any], descriptor: int, channel: Channel) -> None:
     try:
-        with open_sound(descriptor) as sound:
+        with contextlib.closing(open_sound(descriptor)) as sound:
             if request["do"] == "probe":
                 _probe(sound, channel)
             else:

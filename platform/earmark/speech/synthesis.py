@@ -3,7 +3,7 @@
 espeak-ng keeps one voice and one set of parameters per process, so every call sets all of them under one
 lock. Its pitch flutter runs on from one utterance to the next and cannot be reset: a fresh process that
 says the same things in the same order gives the same samples, a repeat inside one process differs by a few
-samples in length. The structure and constants are those of `speak_lib.h` of espeak-ng 1.52.
+hundred samples in length. The structure and constants are those of `speak_lib.h` of espeak-ng 1.52.
 """
 
 import ctypes
