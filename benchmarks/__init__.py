@@ -1,0 +1,1 @@
+"""Measurements, one claim a module: `python -m benchmarks.NAME [--quick]`."""
