@@ -74,6 +74,24 @@ def test_stretches_are_what_the_whole_holds_there(decoder: Decoder, tmp_path: Pa
     )
 
 
+def test_stretches_of_one_channel_may_overlap(decoder: Decoder, tmp_path: Path) -> None:
+    samples = np.random.default_rng(2).uniform(-0.5, 0.5, (20 * SAMPLE_RATE, 2)).astype(np.float32)
+    soundfile.write(tmp_path / "a.flac", samples, SAMPLE_RATE)
+    both, _ = soundfile.read(tmp_path / "a.flac", dtype="float32")
+    wanted = [Stretch(0, 200_000), Stretch(5, 10), Stretch(5, 300_000), Stretch(7, 8)]
+    for channel, expected in ((0, both[:, 0]), (1, both[:, 1]), (None, both @ np.full(2, 0.5, np.float32))):
+        pieces = decoder.stretches(tmp_path / "a.flac", wanted, channel=channel)
+        for one, piece in zip(wanted, pieces, strict=True):
+            assert np.array_equal(piece, expected[one.start : one.end])
+
+
+def test_a_channel_that_the_file_lacks_is_an_error(decoder: Decoder, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", 1.0, channels=2)
+    with pytest.raises(EarmarkError, match=r"2 channels and none numbered 2") as caught:
+        list(decoder.stretches(path, [Stretch(0, 10)], channel=2))
+    assert caught.value.error_id == "corpus:audio:unsupported"
+
+
 def test_a_stretch_beyond_the_end_is_an_error(decoder: Decoder, tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", 1.0)
     with pytest.raises(EarmarkError, match=r"has no stretch 0\.500 to 2\.000 s"):

@@ -3,8 +3,8 @@
 It gets open files, never names; has no file to write, no secrets in its environment and a limit on its memory.
 
 Wire, on one stream socket. A request is 4 bytes length (with the file's descriptor), then JSON: `{"do": "probe"}` or
-`{"do": "read", "stretches": [[from, to], ...] | null}` in samples at 16 kHz. An answer is messages of 1 byte kind,
-8 bytes length and payload:
+`{"do": "read", "stretches": [[from, to], ...] | null, "channel": number | null}`, stretches in samples at 16 kHz.
+An answer is messages of 1 byte kind, 8 bytes length and payload:
 
     R  ready
     S  float32 samples; for a probe, the loudness of each frame of 10 ms
@@ -20,13 +20,14 @@ import signal
 import socket
 import struct
 import sys
+from collections import deque
 from typing import Any
 
 import numpy as np
 
 from earmark.speech import audio_faults
 from earmark.speech.audio import SAMPLE_RATE
-from earmark.speech.audio_faults import TRUNCATED, AudioFault
+from earmark.speech.audio_faults import TRUNCATED, UNSUPPORTED, AudioFault
 from earmark.speech.cutting import LoudnessMeter
 from earmark.speech.sound_files import Sound, at_16_khz, open_sound
 
@@ -51,28 +52,29 @@ def _probe(sound: Sound, channel: "Channel") -> None:
     channel.send_json(b"J", _describe(sound, samples))
 
 
-def _read(sound: Sound, channel: "Channel", stretches: list[list[int]] | None) -> None:
-    """Send the whole file as it comes, or each stretch (sorted, apart) in one piece."""
+def _read(sound: Sound, channel: "Channel", stretches: list[list[int]] | None, voice: int | None) -> None:
+    """Send the whole file as it comes, or each stretch (sorted by start) in one piece; `voice` is one channel of it."""
+    if voice is not None and voice >= sound.channels:
+        raise AudioFault(UNSUPPORTED, f"has {sound.channels} channels and none numbered {voice}")
     samples = 0
-    waiting = list(stretches or [])
-    held: list[np.ndarray] = []
-    for piece in at_16_khz(sound):
+    waiting = deque(stretches or [])
+    open_: deque[tuple[list[int], list[np.ndarray]]] = deque()
+    for piece in at_16_khz(sound, voice):
         start, samples = samples, samples + len(piece)
         if stretches is None:
             channel.send(b"S", piece.astype("<f4").tobytes())
             continue
         while waiting and waiting[0][0] < samples:
-            first, end = waiting[0]
+            open_.append((waiting.popleft(), []))
+        for (first, end), held in open_:
             held.append(piece[max(0, first - start) : max(0, end - start)].copy())
-            if end > samples:
-                break
-            channel.send(b"S", np.concatenate(held).astype("<f4").tobytes())
-            waiting.pop(0)
-            held = []
-        if not waiting:
+        while open_ and open_[0][0][1] <= samples:
+            channel.send(b"S", np.concatenate(open_.popleft()[1]).astype("<f4").tobytes())
+        if not waiting and not open_:
             break
-    if waiting:
-        asked = f"{waiting[0][0] / SAMPLE_RATE:.3f} to {waiting[0][1] / SAMPLE_RATE:.3f} s"
+    lacking = [asked for asked, _ in open_] or list(waiting)
+    if lacking:
+        asked = f"{lacking[0][0] / SAMPLE_RATE:.3f} to {lacking[0][1] / SAMPLE_RATE:.3f} s"
         raise AudioFault(TRUNCATED, f"is {samples / SAMPLE_RATE:.3f} s long and has no stretch {asked}")
     channel.send_json(b"J", _describe(sound, samples))
 
@@ -120,7 +122,7 @@ def _answer(request: dict[str, Any], descriptor: int, channel: Channel) -> None:
             if request["do"] == "probe":
                 _probe(sound, channel)
             else:
-                _read(sound, channel, request["stretches"])
+                _read(sound, channel, request["stretches"], request["channel"])
     except AudioFault as fault:
         channel.send_json(b"E", {"id": fault.error_id, "reason": fault.reason})
     except MemoryError:

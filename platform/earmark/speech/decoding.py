@@ -140,7 +140,7 @@ class Decoder:
 
         The child is busy until the iterator is exhausted or closed.
         """
-        for answer in self._answers(files, {"do": "read", "stretches": None}):
+        for answer in self._answers(files, {"do": "read", "stretches": None, "channel": None}):
             if isinstance(answer, EarmarkError):
                 yield answer
             else:
@@ -148,13 +148,19 @@ class Decoder:
                 yield Decoded(**{**answer.described, "samples": samples})
 
     def stretches(
-        self, path: Path, wanted: Sequence[Stretch], *, name: str | None = None
+        self, path: Path, wanted: Sequence[Stretch], *, name: str | None = None, channel: int | None = None
     ) -> Iterator[np.ndarray]:
-        """The samples of each stretch, in one pass; `wanted` is sorted and without overlap.
+        """The samples of each stretch, in one pass; `wanted` is sorted by start.
+
+        `channel` is counted from 0; None is the mean of all. A file without it is `corpus:audio:unsupported`.
 
         The child is busy until the iterator is exhausted or closed.
         """
-        asked = {"do": "read", "stretches": [[one.start, one.end] for one in wanted]}
+        asked = {
+            "do": "read",
+            "stretches": [[one.start, one.end] for one in wanted],
+            "channel": channel,
+        }
         request = _Request(path, name or path.name, json.dumps(asked).encode())
         with self._own_turn():
             for is_last in (False, True):
