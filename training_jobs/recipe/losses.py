@@ -1,4 +1,4 @@
-"""Losses over next-token logits. Positions with label -100 do not count."""
+"""Losses over the tokens a batch is to learn, and where those tokens are. Label -100 is no token."""
 
 import torch
 from torch.nn import functional
@@ -13,31 +13,23 @@ def first_label_position(labels: torch.Tensor) -> int:
 
 
 def cross_entropy(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Mean negative log-likelihood per token, clips weighted by `weights` [batch].
+    """Weighted mean of the negative log-likelihood of `labels` [tokens] under `logits` [tokens, vocabulary].
 
-    `logits` [batch, time, vocabulary] at position t predict `labels` [batch, time] at the same index t: the
-    caller has shifted them. Computed in float32.
+    `weights` [tokens], at least 0, say how much each token counts; where nothing counts the loss is 0. Computed in
+    float32.
     """
-    losses = functional.cross_entropy(
-        logits.float().transpose(1, 2), labels, ignore_index=IGNORED, reduction="none"
-    )
-    return _weighted_mean(losses, labels, weights)
+    return _weighted_mean(functional.cross_entropy(logits.float(), labels, reduction="none"), weights)
 
 
-def consistency(
-    student: torch.Tensor, teacher: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
-) -> torch.Tensor:
-    """Mean KL(teacher || student) per token over the positions that have a label, clips weighted by
-    `weights`.
+def consistency(student: torch.Tensor, teacher: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Weighted mean of KL(teacher || student) over the same tokens; the teacher gets no gradient.
 
-    Both logits [batch, time, vocabulary] are for the same token positions; the teacher gets no gradient.
+    Both logits are [tokens, vocabulary]; `weights` [tokens] as in `cross_entropy`.
     """
     target = functional.log_softmax(teacher.detach().float(), dim=-1)
     predicted = functional.log_softmax(student.float(), dim=-1)
-    divergence = (target.exp() * (target - predicted)).sum(dim=-1)
-    return _weighted_mean(divergence, labels, weights)
+    return _weighted_mean((target.exp() * (target - predicted)).sum(dim=-1), weights)
 
 
-def _weighted_mean(values: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    counted = (labels != IGNORED) * weights[:, None]
-    return (values * counted).sum() / counted.sum().clamp_min(1e-8)
+def _weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return (values * weights).sum() / weights.sum().clamp_min(1e-8)
