@@ -152,4 +152,26 @@ def test_whatever_the_bytes_it_is_read_or_refused(tmp_path: Path, content: bytes
 
 
 def test_the_columns_are_the_fields() -> None:
-    assert tuple(Row.__dataclass_fields__) == COLUMNS
+    assert tuple(Row.__dataclass_fields__) == (*COLUMNS, "channel_speakers", "utterances")
+
+
+def test_each_channel_may_have_its_speaker(tmp_path: Path) -> None:
+    rows = read(
+        tmp_path, "path,speaker_1,speaker_0,speaker\na.wav,caller,agent,\nb.wav,caller,,\nc.wav,,,hall\n"
+    )
+    assert [rows["a.wav"].speaker_of(channel) for channel in range(3)] == ["agent", "caller", "a.ch2"]
+    assert [rows["b.wav"].speaker_of(channel) for channel in range(2)] == ["b.ch0", "caller"]
+    assert (rows["c.wav"].channel_speakers, rows["c.wav"].speaker_of(0)) == ((), "hall.ch0")
+
+
+def test_a_voice_named_after_a_long_path_fits_and_is_its_own() -> None:
+    one, other = (Row("x" * 200 + end).speaker_of(0) for end in "ab")
+    assert len(one) == len(other) == 120
+    assert one != other
+    assert one.endswith(".ch0")
+
+
+def test_a_speaker_of_a_channel_must_fit(tmp_path: Path) -> None:
+    error_id, message = refusal(tmp_path, f"path,speaker_0\na.wav,{'x' * 121}\n")
+    assert error_id == "corpus:manifest:value"
+    assert "column 'speaker_0': 121 characters; the most is 120" in message

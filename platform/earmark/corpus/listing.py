@@ -14,7 +14,7 @@ AUDIO_NOT_TAKEN = {
     *(".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".caf", ".dsf", ".m4a", ".m4b"),
     *(".mka", ".mp2", ".ra", ".shn", ".snd", ".sph", ".spx", ".voc", ".weba", ".wma", ".wv"),
 }
-HIDDEN, UNLISTED, NO_SUFFIX = "hidden", "not in the manifest", "no suffix"
+HIDDEN = "hidden"
 
 
 @dataclass(frozen=True)
@@ -25,27 +25,19 @@ class Listed:
     left_aside: dict[str, int]
 
 
-def list_files(folder: Path, manifest: dict[str, Row] | None) -> Listed:
-    """Every file below `folder` that is audio by its name; with a manifest, every file it lists and no other.
+def suffix_of(path: str) -> str:
+    """The suffix in small letters, with its dot; empty without one."""
+    return PurePosixPath(path).suffix.lower()
 
-    In the order of their paths. Hidden files and folders are left aside, links to folders are not followed. Audio of
-    a kind that is not taken is listed, so that its refusal is on record. Raises EarmarkError
-    `corpus:import:no-folder`.
-    """
-    check_folder(folder)
-    aside: Counter[str] = Counter()
-    rows = []
-    for path in _walk(folder, aside):
-        suffix = PurePosixPath(path).suffix.lower()
-        if suffix not in TAKEN and suffix not in AUDIO_NOT_TAKEN:
-            aside[suffix or NO_SUFFIX] += manifest is None or path not in manifest
-        elif manifest is None:
-            rows.append(Row(path))
-        else:
-            aside[UNLISTED] += path not in manifest
-    if manifest is not None:
-        rows = [manifest[path] for path in sorted(manifest, key=_parts)]
-    return Listed(rows, {name: count for name, count in sorted(aside.items()) if count})
+
+def is_audio(path: str) -> bool:
+    """Whether the file is audio by its name, of a kind that is taken or of one that is not."""
+    return suffix_of(path) in TAKEN or suffix_of(path) in AUDIO_NOT_TAKEN
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a part of the path starts with a dot."""
+    return path.startswith(".") or "/." in path
 
 
 def check_folder(folder: Path) -> None:
@@ -58,12 +50,11 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def _parts(path: str) -> tuple[str, ...]:
-    return PurePosixPath(path).parts
+def walk(folder: Path, aside: Counter[str]) -> Iterator[str]:
+    """Paths of files below `folder`, in order of their parts; what is hidden is counted in `aside`.
 
-
-def _walk(folder: Path, aside: Counter[str]) -> Iterator[str]:
-    """Paths of files below `folder`, in order of their parts; what is hidden is counted."""
+    Links to folders are not followed.
+    """
     for place, folders, files in os.walk(folder):
         aside[HIDDEN] += sum(name.startswith(".") for name in (*folders, *files))
         folders[:] = sorted(name for name in folders if not name.startswith("."))

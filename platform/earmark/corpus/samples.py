@@ -71,21 +71,29 @@ def _decoded(recordings: Sequence[Recording]) -> list[np.ndarray]:
 
 def clip_flac(clip: Clip) -> bytes:
     """The clip as FLAC, 16 kHz mono: the same bytes each time. Raises EarmarkError `corpus:audio:...`."""
-    name = flac_name(clip.recording, stretch_of(clip))
-    held = stored.read(name)
-    if held is not None:
-        return held
+    held = stored.read(clip_name(clip))
+    if held is None:
+        keep_flac(clip)
+        held = stored.read(clip_name(clip))
+    if held is None:
+        raise _unknown(clip)
+    return held
+
+
+def keep_flac(clip: Clip) -> None:
+    """Cut the clip, and keep it as `clip_name` says. Raises EarmarkError `corpus:audio:...`."""
     if _is_whole(clip):
-        data = write_flac(clip_samples(clip))
-        stored.keep_bytes(name, data)
-        return data
+        stored.keep_bytes(clip_name(clip), write_flac(clip_samples(clip)))
+        return
     _cut_all(clip.recording)
-    cut = stored.read(name)
-    if cut is None:
-        raise EarmarkError(
-            "corpus:clip:unknown", f"Clip {clip.pk} is no longer there.", "Read the recording's clips again."
-        )
-    return cut
+    if stored.size(clip_name(clip)) is None:
+        raise _unknown(clip)
+
+
+def _unknown(clip: Clip) -> EarmarkError:
+    return EarmarkError(
+        "corpus:clip:unknown", f"Clip {clip.pk} is no longer there.", "Read the recording's clips again."
+    )
 
 
 def stretch_of(clip: Clip) -> Stretch:
@@ -93,21 +101,31 @@ def stretch_of(clip: Clip) -> Stretch:
     return Stretch(round(clip.start * SAMPLE_RATE), round((clip.start + clip.seconds) * SAMPLE_RATE))
 
 
-def flac_name(recording: Recording, stretch: Stretch) -> str:
-    """Where in the storage the FLAC of a stretch is kept."""
-    digest = recording.sha256
-    return f"{CLIPS_FOLDER}/{digest[:2]}/{digest}/{stretch.start}-{stretch.end}.flac"
+def clip_name(clip: Clip) -> str:
+    """Where in the storage the clip's FLAC is kept."""
+    return flac_name(clip.recording, stretch_of(clip), clip.channel)
+
+
+def flac_name(recording: Recording, stretch: Stretch, channel: int | None = None) -> str:
+    """Where in the storage the FLAC of a stretch of one channel (None: the mean of all) is kept."""
+    digest, voice = recording.sha256, "" if channel is None else f"-{channel}"
+    return f"{CLIPS_FOLDER}/{digest[:2]}/{digest}/{stretch.start}-{stretch.end}{voice}.flac"
 
 
 def _is_whole(clip: Clip) -> bool:
     stretch = stretch_of(clip)
-    return stretch.start == 0 and stretch.end == round(clip.recording.seconds * SAMPLE_RATE)
+    is_all_of_it = stretch.start == 0 and stretch.end == round(clip.recording.seconds * SAMPLE_RATE)
+    return is_all_of_it and clip.channel is None
 
 
 def _cut_all(recording: Recording) -> None:
-    """Cut every clip of a long recording in one pass: decoding it again for each would take an hour per hour."""
-    stretches = sorted((stretch_of(clip) for clip in recording.clips.all()), key=lambda one: one.start)
+    """Cut every clip of a long recording, in one pass for each channel: decoding it for each would take an hour per hour."""
+    wanted: dict[int | None, set[Stretch]] = {}
+    for clip in recording.clips.all():
+        wanted.setdefault(clip.channel, set()).add(stretch_of(clip))
     with stored.local(recording.file.name or "") as path:
-        pieces = decoder().stretches(path, stretches, name=recording.name)
-        for stretch, piece in zip(stretches, pieces, strict=True):
-            stored.keep_bytes(flac_name(recording, stretch), write_flac(piece))
+        for channel, some in wanted.items():
+            stretches = sorted(some, key=lambda one: (one.start, one.end))
+            pieces = decoder().stretches(path, stretches, name=recording.name, channel=channel)
+            for stretch, piece in zip(stretches, pieces, strict=True):
+                stored.keep_bytes(flac_name(recording, stretch, channel), write_flac(piece))

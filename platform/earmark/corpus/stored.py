@@ -88,6 +88,21 @@ def read(name: str) -> bytes | None:
         return None
 
 
+def size(name: str) -> int | None:
+    """How many bytes are stored as `name`; None when nothing is."""
+    try:
+        return default_storage.size(name)
+    except FileNotFoundError:
+        return None
+
+
+def part(name: str, *, first: int, last: int) -> bytes:
+    """Bytes first to last, both included, of what is stored as `name`. Raises FileNotFoundError."""
+    with default_storage.open(name) as file:
+        file.seek(first)
+        return bytes(file.read(last - first + 1))
+
+
 def sweep_abandoned() -> None:
     """Delete half-written files that a killed process left behind long ago."""
     folder = _folder()

@@ -1,4 +1,4 @@
-"""The audio of one clip over HTTP: whole or in part, for Label Studio's player and for our own pages."""
+"""One clip over HTTP, as sound and as a picture of it: for Label Studio's player and for our own pages."""
 
 import hashlib
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from django.utils.cache import patch_cache_control
 from django.utils.http import parse_etags
 from django.utils.translation import gettext as _
 
-from earmark.corpus import audio_links
+from earmark.corpus import audio_links, stored
 from earmark.corpus.access import role_of
 from earmark.corpus.byte_ranges import UnsatisfiableError, requested
+from earmark.corpus.forms import AUDIO, PEAKS, SPECTROGRAM, Form, Served, served
 from earmark.corpus.models import Clip
-from earmark.corpus.samples import clip_flac
 from earmark.speech.errors import EarmarkError
 
 METHODS = ("GET", "HEAD", "OPTIONS")
@@ -25,6 +25,7 @@ STATUS = {
     "corpus:link:invalid": 403,
     "corpus:link:expired": 403,
     "corpus:clip:unknown": 404,
+    "corpus:audio:no-such-form": 400,
 }
 
 View = Callable[[HttpRequest, int], HttpResponse]
@@ -57,12 +58,35 @@ def _refusal(error: EarmarkError) -> HttpResponse:
 
 @open_to_label_studio
 def clip_audio(request: HttpRequest, clip_id: int) -> HttpResponse:
-    """FLAC, 16 kHz mono, of one clip: for a signed link, or for a signed-in member of its collection."""
+    """One clip, 16 kHz mono, as FLAC or with `?as=opus` as Opus: for a signed link, or for a signed-in member."""
+    wanted = request.GET.get("as", "flac")
+    if wanted not in AUDIO:
+        raise EarmarkError(
+            "corpus:audio:no-such-form",
+            _("A clip is not to be had as %(form)s.") % {"form": repr(wanted)},
+            _("Ask for it as flac or as opus."),
+        )
+    return _answer(request, clip_id, AUDIO[wanted])
+
+
+@open_to_label_studio
+def clip_peaks(request: HttpRequest, clip_id: int) -> HttpResponse:
+    """The envelope of the clip's waveform, one point each 10 ms, as the JSON of BBC audiowaveform."""
+    return _answer(request, clip_id, PEAKS)
+
+
+@open_to_label_studio
+def clip_spectrogram(request: HttpRequest, clip_id: int) -> HttpResponse:
+    """The clip's log-mel spectrogram, 0 to 8 kHz, as a grey PNG."""
+    return _answer(request, clip_id, SPECTROGRAM)
+
+
+def _answer(request: HttpRequest, clip_id: int, form: Form) -> HttpResponse:
     if request.method == "OPTIONS":
         return _preflight()
     if request.method not in METHODS:
         return HttpResponseNotAllowed(METHODS)
-    return _send(request, clip_flac(_permitted(request, clip_id)))
+    return _send(request, form, served(_permitted(request, clip_id), form))
 
 
 def _preflight() -> HttpResponse:
@@ -95,28 +119,34 @@ def _permitted(request: HttpRequest, clip_id: int) -> Clip:
     return clip
 
 
-def _send(request: HttpRequest, data: bytes) -> HttpResponse:
-    """All of `data`, the part asked for, or only that the holder's copy is still good."""
-    etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+def _send(request: HttpRequest, form: Form, kept: Served) -> HttpResponse:
+    """All of it, the part asked for, or only that the holder's copy is still good.
+
+    The tag is the name, which follows from the recording's bytes, the stretch and the form: nothing has to be read.
+    """
+    etag = f'"{hashlib.sha256(f"{kept.name} {kept.size}".encode()).hexdigest()[:32]}"'
     held = parse_etags(request.headers.get("If-None-Match", ""))
     if "*" in held or etag in {one.removeprefix("W/") for one in held}:
         response = HttpResponse(status=304)
     else:
-        response = _whole_or_part(request, data, etag)
+        response = _whole_or_part(request, form, kept, etag)
     response["ETag"] = etag
     patch_cache_control(response, private=True, max_age=HELD_BY_BROWSERS_SECONDS)
     return response
 
 
-def _whole_or_part(request: HttpRequest, data: bytes, etag: str) -> HttpResponse:
+def _whole_or_part(request: HttpRequest, form: Form, kept: Served, etag: str) -> HttpResponse:
     is_current = request.headers.get("If-Range", etag) == etag
     asked = request.headers.get("Range") if request.method == "GET" and is_current else None
     try:
-        span = requested(asked, len(data))
+        span = requested(asked, kept.size)
     except UnsatisfiableError:
-        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{len(data)}"})
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{kept.size}"})
+    if request.method == "HEAD":
+        return HttpResponse(content_type=form.content_type, headers={"Content-Length": str(kept.size)})
     if span is None:
-        return HttpResponse(data, content_type="audio/flac")
-    part = data[span.first : span.last + 1]
-    headers = {"Content-Range": f"bytes {span.first}-{span.last}/{len(data)}"}
-    return HttpResponse(part, status=206, content_type="audio/flac", headers=headers)
+        data = stored.part(kept.name, first=0, last=kept.size - 1)
+        return HttpResponse(data, content_type=form.content_type)
+    data = stored.part(kept.name, first=span.first, last=span.last)
+    headers = {"Content-Range": f"bytes {span.first}-{span.last}/{kept.size}"}
+    return HttpResponse(data, status=206, content_type=form.content_type, headers=headers)
