@@ -1,9 +1,11 @@
 """The audio of a clip over HTTP: who may hear it, in what parts, and what Label Studio's page may read."""
 
+import io
 import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import soundfile
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
@@ -58,6 +60,40 @@ def test_the_same_bytes_come_each_time_and_from_the_storage(client: Client, clip
     assert second.content == first.content
     assert second["ETag"] == first["ETag"]
     assert not first["ETag"].startswith("W/")
+
+
+def test_opus_is_made_of_the_same_samples_and_has_a_tag_of_its_own(client: Client, clip: Clip) -> None:
+    flac, opus = client.get(signed(clip)), client.get(f"{signed(clip)}&as=opus")
+    assert opus["Content-Type"] == "audio/ogg; codecs=opus"
+    heard, rate = soundfile.read(io.BytesIO(opus.content))
+    assert (rate, len(heard)) == (16_000, len(read_flac(flac.content)))
+    assert opus["ETag"] != flac["ETag"]
+    part = client.get(f"{signed(clip)}&as=opus", headers={"Range": "bytes=0-3", "If-Range": opus["ETag"]})
+    assert (part.status_code, part.content) == (206, b"OggS")
+    refused = client.get(f"{signed(clip)}&as=mp3")
+    assert (refused.status_code, refused.json()["error_id"]) == (400, "corpus:audio:no-such-form")
+
+
+def test_a_link_opens_the_pictures_of_its_clip_too(client: Client, clip: Clip) -> None:
+    signature = parse_qs(urlsplit(signed(clip)).query)["sig"][0]
+    peaks = client.get(reverse("corpus:clip-peaks", args=[clip.pk]), {"sig": signature})
+    assert peaks.json()["length"] == round(clip.seconds * 100)
+    assert max(peaks.json()["data"]) == pytest.approx(0.3 * 128, abs=2)
+    picture = client.get(reverse("corpus:clip-spectrogram", args=[clip.pk]), {"sig": signature})
+    assert (picture["Content-Type"], picture.content[:4]) == ("image/png", b"\x89PNG")
+    for name in ("clip-peaks", "clip-spectrogram"):
+        assert client.get(reverse(f"corpus:{name}", args=[clip.pk])).status_code == 403
+        assert (
+            client.get(reverse(f"corpus:{name}", args=[clip.pk + 1]), {"sig": signature}).status_code == 403
+        )
+
+
+def test_an_answer_without_bytes_reads_none(client: Client, clip: Clip, monkeypatch) -> None:
+    etag = client.get(signed(clip))["ETag"]
+    monkeypatch.setattr("earmark.corpus.stored.part", lambda *_, **__: pytest.fail("read"))
+    assert client.get(signed(clip), headers={"If-None-Match": etag}).status_code == 304
+    assert client.head(signed(clip)).status_code == 200
+    assert client.get(signed(clip), headers={"Range": "bytes=9999999-"}).status_code == 416
 
 
 def test_a_link_ends_with_its_time(client: Client, clip: Clip) -> None:

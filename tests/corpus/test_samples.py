@@ -77,6 +77,21 @@ def test_a_purged_cache_fills_again_with_the_same_bytes(long_clips: list[Clip]) 
     assert default_storage.exists(name)
 
 
+def test_a_clip_of_one_channel_is_that_channel(tmp_path: Path) -> None:
+    caller, agent = tone(2.0, hertz=300), tone(2.0, hertz=1_000) / 2
+    (tmp_path / "call.wav").write_bytes(encoded(np.stack([caller, agent], axis=1), 16_000, "wav"))
+    world.bring_in(world.collection(), tmp_path)
+    both = Clip.objects.get()
+    stretch = {"recording": both.recording, "start": 0.0}
+    left, right = (world.clip(both.collection, **stretch, seconds=2.0, channel=channel) for channel in (0, 1))
+    part = world.clip(both.collection, **stretch, seconds=1.0, channel=1)
+    heard = dict(samples_of([both, left, right, part]))
+    assert np.allclose(heard[left.pk], caller, atol=1e-4)
+    assert np.allclose(heard[right.pk], agent, atol=1e-4)
+    assert np.allclose(heard[part.pk], agent[:16_000], atol=1e-4)
+    assert np.allclose(heard[both.pk], (caller + agent) / 2, atol=1e-4)
+
+
 def test_a_clip_that_no_row_knows_any_more_is_an_error(long_clips: list[Clip]) -> None:
     clip = long_clips[1]
     Clip.objects.filter(pk=clip.pk).delete()

@@ -1,7 +1,7 @@
 """The waveforms of clips, for hearing and for training.
 
 A clip that is its whole recording is decoded from the file as it came. The clips of a longer recording are cut in one
-pass when the first of them is asked for, and kept as FLAC beside it.
+pass for each channel when the first of them is asked for, and kept as FLAC beside it.
 """
 
 import atexit
@@ -119,7 +119,10 @@ def _is_whole(clip: Clip) -> bool:
 
 
 def _cut_all(recording: Recording) -> None:
-    """Cut every clip of a long recording, in one pass for each channel: decoding it for each would take an hour per hour."""
+    """Cut every clip of a long recording, in one pass for each channel.
+
+    Decoding it again for each clip would take an hour per hour.
+    """
     wanted: dict[int | None, set[Stretch]] = {}
     for clip in recording.clips.all():
         wanted.setdefault(clip.channel, set()).add(stretch_of(clip))
