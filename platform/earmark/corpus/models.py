@@ -2,9 +2,10 @@
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q, TextField
+from django.db.models.functions import Cast, Upper
 from django.utils.translation import gettext_lazy as _
 
 from earmark.accounts.models import Role
@@ -75,6 +76,11 @@ class Speaker(models.Model):
         verbose_name = _("speaker")
         verbose_name_plural = _("speakers")
         constraints = [models.UniqueConstraint(fields=["collection", "name"], name="one_speaker_per_name")]
+        indexes = [
+            models.Index(
+                F("collection"), OpClass(Upper("name"), name="text_pattern_ops"), name="speaker_by_beginning"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -104,6 +110,31 @@ class Import(models.Model):
         return f"{self.source} → {self.collection}"
 
 
+class Segmentation(models.Model):
+    """How clips were cut: one generation of a collection, with its parameters. Never edited."""
+
+    class Method(models.TextChoices):
+        ENERGY = "energy", _("loudness")
+        VOICE = "voice", _("voice activity")
+        GIVEN = "given", _("given with the recording")
+
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="segmentations")
+    generation = models.PositiveIntegerField(_("generation"))
+    method = models.CharField(_("method"), max_length=10, choices=Method)
+    parameters = models.JSONField(_("parameters"), default=dict)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("segmentation")
+        verbose_name_plural = _("segmentations")
+        constraints = [
+            models.UniqueConstraint(fields=["collection", "generation"], name="one_segmentation_per_generation")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.collection} · {self.generation} · {self.method}"
+
+
 class Recording(models.Model):
     """One ingested audio file, known by the SHA-256 of its bytes."""
 
@@ -120,6 +151,9 @@ class Recording(models.Model):
     language = models.CharField(_("language"), max_length=10, blank=True)
     dialect = models.CharField(_("dialect"), max_length=60, blank=True)
     licence = models.CharField(_("licence"), max_length=60, blank=True)
+    segmentation = models.ForeignKey(
+        Segmentation, null=True, blank=True, on_delete=models.PROTECT, related_name="recordings"
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -158,31 +192,6 @@ class ImportFile(models.Model):
         return f"{self.path}: {self.outcome}"
 
 
-class Segmentation(models.Model):
-    """How clips were cut: one generation of a collection, with its parameters. Never edited."""
-
-    class Method(models.TextChoices):
-        ENERGY = "energy", _("loudness")
-        VOICE = "voice", _("voice activity")
-        GIVEN = "given", _("given with the recording")
-
-    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="segmentations")
-    generation = models.PositiveIntegerField(_("generation"))
-    method = models.CharField(_("method"), max_length=10, choices=Method)
-    parameters = models.JSONField(_("parameters"), default=dict)
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("segmentation")
-        verbose_name_plural = _("segmentations")
-        constraints = [
-            models.UniqueConstraint(fields=["collection", "generation"], name="one_segmentation_per_generation")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.collection} · {self.generation} · {self.method}"
-
-
 class Unfit(models.TextChoices):
     """Why a clip is not worth a person's time or a training step."""
 
@@ -196,12 +205,18 @@ class Unfit(models.TextChoices):
     BY_HAND = "by_hand", _("set aside by a person")
 
 
+FACET = ("collection", "is_current", "is_fit", "unfit", "language", "dialect", "split", "state", "flags")
+"""What clips are counted and narrowed by: clips alike in all of these make one facet."""
+
+
 class Clip(models.Model):
     """A stretch of a recording, at most 30 s.
 
     Language, dialect and split are copied here so that a million rows list fast. A clip that is not current was
     cut by an earlier generation and is kept for what hangs on it. `unfit` says what the gate found, `is_fit` what
-    holds: they differ where a person overruled the gate.
+    holds: they differ where a person overruled the gate. `confidence` and `flags` are those of the champion's
+    hypothesis, kept by recognition when it hears and when the champion changes. `facet` is a hash of FACET that the
+    database computes.
     """
 
     class State(models.TextChoices):
@@ -240,6 +255,18 @@ class Clip(models.Model):
     duplicate_of = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="near_duplicates"
     )
+    confidence = models.FloatField(_("confidence"), null=True, blank=True)
+    flags = models.CharField(_("flags"), max_length=100, blank=True, help_text=_("with commas between them"))
+    facet = models.GeneratedField(
+        expression=Func(
+            *(Cast(F(name), TextField()) for name in FACET),
+            template="hashtextextended(%(expressions)s, 0)",
+            arg_joiner=" || '|' || ",
+            output_field=models.BigIntegerField(),
+        ),
+        output_field=models.BigIntegerField(),
+        db_persist=True,
+    )
 
     class Meta:
         verbose_name = _("clip")
@@ -255,6 +282,17 @@ class Clip(models.Model):
         indexes = [
             models.Index(fields=["collection", "state", "split", "id"], name="clip_by_state"),
             models.Index(fields=["collection", "dialect", "id"], name="clip_by_dialect"),
+            models.Index(fields=["facet", "id"], name="clip_by_facet"),
+            models.Index(fields=["facet", "confidence", "id"], name="clip_by_confidence"),
+            models.Index(fields=["facet", "seconds", "id"], name="clip_by_seconds"),
+            models.Index(fields=["facet", "snr_db", "id"], name="clip_by_snr"),
+            models.Index(fields=["facet", "loudness_lufs", "id"], name="clip_by_loudness"),
+            models.Index(fields=["facet", "bandwidth_hz", "id"], name="clip_by_bandwidth"),
+            models.Index(
+                fields=["speaker", "facet"],
+                include=["id", "confidence", "seconds", "snr_db", "loudness_lufs", "bandwidth_hz"],
+                name="clip_by_speaker",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -304,3 +342,81 @@ class Reference(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class Tally(models.Model):
+    """A count kept by triggers: the rows of one key add up to it.
+
+    Every statement that changes what is counted appends what it changed, so that writers never wait for one
+    another; `tallies.compact` folds the rows of a key into one. `samples` are of audio at 16 kHz: whole numbers,
+    so that no sum drifts. No row is ever changed. The keys have no foreign keys: a row may outlive what it counts
+    until it is folded away.
+    """
+
+    KEYS: tuple[str, ...] = ()
+
+    collection = models.ForeignKey(
+        Collection, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    number = models.BigIntegerField()
+    samples = models.BigIntegerField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.number}"
+
+
+class ClipTally(Tally):
+    """Clips of one facet."""
+
+    KEYS = ("facet", *FACET)
+
+    facet = models.BigIntegerField()
+    is_current = models.BooleanField()
+    is_fit = models.BooleanField()
+    unfit = models.CharField(max_length=10)
+    language = models.CharField(max_length=10)
+    dialect = models.CharField(max_length=60)
+    split = models.CharField(max_length=5)
+    state = models.CharField(max_length=15)
+    flags = models.CharField(max_length=100)
+
+
+class SpeakerTally(Tally):
+    """Clips of one speaker; of none, where nobody knows who speaks."""
+
+    KEYS = ("collection", "speaker", "is_current")
+
+    speaker = models.ForeignKey(
+        Speaker, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    is_current = models.BooleanField()
+
+
+class MeasureTally(Tally):
+    """Clips whose measure lies in one bin: see `tallies.BINS`; bin -1 holds those without the measure."""
+
+    KEYS = ("collection", "is_current", "is_fit", "measure", "bin")
+
+    is_current = models.BooleanField()
+    is_fit = models.BooleanField()
+    measure = models.CharField(max_length=15)
+    bin = models.SmallIntegerField()
+
+
+class RecordingTally(Tally):
+    """Recordings."""
+
+    KEYS = ("collection",)
+
+
+class ReferenceTally(Tally):
+    """Current references by why we hold them true, the side of their clip and the day (UTC) they were written."""
+
+    KEYS = ("collection", "kind", "split", "day")
+
+    kind = models.CharField(max_length=12)
+    split = models.CharField(max_length=5)
+    day = models.DateField()
