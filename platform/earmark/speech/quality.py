@@ -1,0 +1,97 @@
+"""What a clip is worth listening to: the figures of its quality, from measures of each 10 ms of its recording."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from earmark.speech import bandwidth, loudness, snr
+from earmark.speech.audio import SAMPLE_RATE
+from earmark.speech.clipping import Clipping
+from earmark.speech.cutting import FRAME, Stretch
+from earmark.speech.spectra import decibels
+
+LEVEL_FRAME = 2 * FRAME
+_STEP_DB = 0.5
+_LOWEST_DB = -120.0
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A clip's figures.
+
+    `speech_seconds` s; `silence_share` 0 to 1, the share without speech; `snr_db` -10 to 60, None without speech;
+    `clipped_share` 0 to 1 of the file's own samples; `bandwidth_hz` 0 to 8,000; `loudness_lufs` -70 to 5.
+    """
+
+    speech_seconds: float
+    silence_share: float
+    snr_db: float | None
+    clipped_share: float
+    bandwidth_hz: float
+    loudness_lufs: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A recording's measures, `weighted` float32 [frames of 10 ms] K-weighted power, `loudness` float32 the level of
+    each in dBFS, `levels` uint8 [frames of 20 ms, 32] the level of each band in half decibels over -120 dB.
+    """
+
+    weighted: np.ndarray
+    loudness: np.ndarray
+    levels: np.ndarray
+    clipping: Clipping
+
+
+class QualityMeter:
+    """Gathers a recording's measures from its power spectra as they stream by."""
+
+    def __init__(self) -> None:
+        self._weights = np.column_stack([bandwidth.band_weights(), loudness.k_weights()])
+        self._odd = np.zeros((0, bandwidth.BANDS), np.float32)
+        self._weighted: list[np.ndarray] = []
+        self._loudness: list[np.ndarray] = []
+        self._levels: list[np.ndarray] = []
+
+    def add(self, power: np.ndarray) -> None:
+        """Take in float32 [frames, 257]."""
+        summed = power @ self._weights
+        bands = summed[:, :-1]
+        self._weighted.append(summed[:, -1].copy())
+        self._loudness.append(np.minimum(decibels(bands.sum(axis=1)), 0.0))
+        joined = np.concatenate([self._odd, bands])
+        whole = len(joined) // 2
+        self._odd = joined[2 * whole :].copy()
+        self._levels.append(_packed(joined[: 2 * whole].reshape(whole, 2, -1).mean(axis=1)))
+
+    def finish(self, clipping: Clipping) -> Measured:
+        """All that was measured."""
+        self._levels.append(_packed(self._odd))
+        parts = (self._weighted, self._loudness, self._levels)
+        return Measured(*(np.concatenate(part) if part else np.zeros(0) for part in parts), clipping)
+
+
+def _packed(power: np.ndarray) -> np.ndarray:
+    return np.rint((np.clip(decibels(power), _LOWEST_DB, 7.0) - _LOWEST_DB) / _STEP_DB).astype(np.uint8)
+
+
+def assess(measured: Measured, stretch: Stretch, speech: np.ndarray) -> Quality:
+    """The figures of one stretch; `speech` is int64 [n, 2], the samples [start, end) in which somebody speaks."""
+    length = stretch.end - stretch.start
+    inside = np.clip(speech, stretch.start, stretch.end)
+    spoken = int((inside[:, 1] - inside[:, 0]).sum())
+    levels = measured.levels[stretch.start // LEVEL_FRAME : max(1, stretch.end // LEVEL_FRAME)] * _STEP_DB
+    levels = levels.astype(np.float32) + _LOWEST_DB
+    centres = (np.arange(len(levels)) + 0.5 + stretch.start // LEVEL_FRAME) * LEVEL_FRAME
+    before = np.searchsorted(speech[:, 0], centres, side="right")
+    is_speech = (before > 0) & (centres < np.concatenate([[0], speech[:, 1]])[before])
+    return Quality(
+        speech_seconds=spoken / SAMPLE_RATE,
+        silence_share=1 - spoken / length if length else 1.0,
+        snr_db=snr.estimate(levels, is_speech),
+        clipped_share=measured.clipping.share(stretch.start_seconds, stretch.end / SAMPLE_RATE),
+        bandwidth_hz=bandwidth.bandwidth(levels[is_speech] if is_speech.any() else levels),
+        loudness_lufs=loudness.integrated(
+            measured.weighted[stretch.start // FRAME : -(-stretch.end // FRAME)]
+        ),
+    )

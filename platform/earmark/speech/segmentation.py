@@ -1,0 +1,255 @@
+"""Cut recordings into clips at pauses, by what a voice detector heard.
+
+Speech is where the voice is likely, with hysteresis; talk is speech joined over pauses too short to cut at; a clip is a
+stretch of talk with a little of the quiet around it. Talk too long for one clip is divided so that as few cuts as can
+be fall where there is no pause, the rest at the longest pauses (dynamic programming over all of them).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+
+from earmark.speech.audio import MAX_CLIP_SECONDS, SAMPLE_RATE
+from earmark.speech.cutting import FRAME, Stretch
+from earmark.speech.errors import EarmarkError
+from earmark.speech.voice_activity import VOICE_FRAME
+
+METHOD = "silero-6 dynamic-programming-1"
+"""What a generation of clips records beside its settings: the detector and the way of cutting."""
+
+_HYSTERESIS = 0.15
+_NO_PAUSE_COST = 1_000.0
+_SHORT_COST = 300.0
+_CLIP_COST = 0.05
+_COMFORTABLE = 5 * SAMPLE_RATE
+_BUCKET = SAMPLE_RATE // 2
+
+
+@dataclass(frozen=True)
+class SegmentationSettings:
+    """How recordings are cut; times in seconds.
+
+    Speech begins where the voice is as likely as `threshold` (0.2 to 0.95), and lasts until it is 0.15 less likely;
+    what is over sooner than `shortest_speech` is no speech. A pause of at least `shortest_pause` is cut at. A clip
+    keeps up to `padding_before` and `padding_after` of the quiet around it and lasts from `shortest` to `longest` where it
+    can be done. A recording of at most `longest` in which nobody pauses longer than `longest_silence` stays whole.
+    """
+
+    threshold: float = 0.5
+    shortest_speech: float = 0.1
+    shortest_pause: float = 0.5
+    padding_before: float = 0.1
+    padding_after: float = 0.1
+    shortest: float = 1.0
+    longest: float = MAX_CLIP_SECONDS
+    longest_silence: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+                raise _value_error(name, f"is {value!r}", f"Give a number from {least:g} to {most:g}.")
+            object.__setattr__(self, name, float(value))
+        if self.longest < 2 * self.shortest:
+            reason = f"is {self.longest:g} s with `shortest` at {self.shortest:g} s"
+            raise _value_error("longest", reason, "Make it at least twice `shortest`.")
+
+    def to_json(self) -> dict[str, float]:
+        """Every setting by its name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, given: str | Mapping[str, Any]) -> Self:
+        """Settings from a JSON object or its text; what is not named has its default.
+
+        Raises EarmarkError `corpus:segmentation:value`.
+        """
+        if isinstance(given, str):
+            try:
+                given = json.loads(given)
+            except ValueError as error:
+                raise _value_error("settings", f"are not JSON ({error})", "Give a JSON object.") from None
+        if not isinstance(given, Mapping):
+            raise _value_error("settings", f"are {given!r}", "Give a JSON object.")
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known:
+                raise _value_error(str(name), "is no setting", f"Choose from {', '.join(known)}.")
+        return cls(**given)
+
+
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "threshold": (0.2, 0.95),
+    "shortest_speech": (0.0, 1.0),
+    "shortest_pause": (0.1, 10.0),
+    "padding_before": (0.0, 1.0),
+    "padding_after": (0.0, 1.0),
+    "shortest": (0.1, 10.0),
+    "longest": (2.0, MAX_CLIP_SECONDS),
+    "longest_silence": (0.5, MAX_CLIP_SECONDS),
+}
+
+
+def _value_error(name: str, reason: str, hint: str) -> EarmarkError:
+    return EarmarkError("corpus:segmentation:value", f"Segmentation: `{name}` {reason}.", hint)
+
+
+def segment(
+    voice: np.ndarray,
+    loudness: np.ndarray,
+    samples: int,
+    settings: SegmentationSettings,
+    *,
+    keep_whole: bool = False,
+) -> list[Stretch]:
+    """The clips of a recording of `samples` at 16 kHz: sorted, apart, within it.
+
+    `voice` is float [ceil(samples / 512)], the likelihood of a voice in each frame of 32 ms; `loudness` float
+    [ceil(samples / 160)], the level of each frame of 10 ms in dB. A recording of at most `settings.longest` is one clip
+    where nobody speaks in it, where no silence in it is longer than `settings.longest_silence`, or with `keep_whole`
+    (it has a text of its own); a longer one without speech gives none.
+    """
+    if samples <= 0:
+        return []
+    talk = speech(voice, samples, settings)
+    if samples <= round(settings.longest * SAMPLE_RATE):
+        gaps = np.diff(np.concatenate([[0], talk.ravel(), [samples]]))[::2]
+        if keep_whole or not len(talk) or gaps.max() <= settings.longest_silence * SAMPLE_RATE:
+            return [Stretch(0, samples)]
+    if not len(talk):
+        return []
+    pieces = _at_pauses(talk, settings)
+    divided = [part for piece in pieces for part in _divided(piece, talk, loudness, settings)]
+    return _with_room(np.array(divided), samples, settings)
+
+
+def speech(voice: np.ndarray, samples: int, settings: SegmentationSettings) -> np.ndarray:
+    """Where somebody speaks: int64 [n, 2], samples [start, end), sorted and apart."""
+    possible = _runs(voice >= settings.threshold - _HYSTERESIS)
+    if not len(possible):
+        return np.zeros((0, 2), np.int64)
+    sure = np.concatenate([[0], np.cumsum(voice >= settings.threshold)])
+    least = max(1, round(settings.shortest_speech * SAMPLE_RATE / VOICE_FRAME))
+    kept = possible[sure[possible[:, 1]] - sure[possible[:, 0]] >= least]
+    return np.minimum(kept * VOICE_FRAME, samples)
+
+
+def _runs(flags: np.ndarray) -> np.ndarray:
+    """Each run of True: int64 [n, 2], indices [start, end)."""
+    edges = np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8))
+    return np.flatnonzero(edges).reshape(-1, 2)
+
+
+def _at_pauses(talk: np.ndarray, settings: SegmentationSettings) -> np.ndarray:
+    """Speech joined over pauses shorter than `shortest_pause`: int64 [n, 2]."""
+    cuts = np.flatnonzero(talk[1:, 0] - talk[:-1, 1] >= settings.shortest_pause * SAMPLE_RATE)
+    firsts, lasts = np.concatenate([[0], cuts + 1]), np.concatenate([cuts, [len(talk) - 1]])
+    return np.stack([talk[firsts, 0], talk[lasts, 1]], axis=1)
+
+
+def _divided(
+    piece: np.ndarray, talk: np.ndarray, loudness: np.ndarray, settings: SegmentationSettings
+) -> list[tuple[int, int]]:
+    """The piece, in as many parts as make each at most `longest` with its padding."""
+    room = _samples(settings.padding_before) + _samples(settings.padding_after)
+    longest = _samples(settings.longest) - room
+    start, end = int(piece[0]), int(piece[1])
+    if end - start <= longest:
+        return [(start, end)]
+    places = _places(start, end, talk, loudness)
+    chosen = _fewest_bad_cuts(places, start, end, longest, _samples(settings.shortest))
+    lefts = [start, *(int(right) for _, right, _ in chosen)]
+    rights = [*(int(left) for left, _, _ in chosen), end]
+    return list(zip(lefts, rights, strict=True))
+
+
+def _samples(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE)
+
+
+def _places(start: int, end: int, talk: np.ndarray, loudness: np.ndarray) -> np.ndarray:
+    """Where talk may be cut: float64 [n, 3], the end of one part, the start of the next, what the cut costs.
+
+    At a pause of p seconds it costs 0.1 / p; where there is none 1000 and more, the quietest frame of each half
+    second the least.
+    """
+    within = talk[(talk[:, 0] >= start) & (talk[:, 1] <= end)]
+    lefts, rights = within[:-1, 1], within[1:, 0]
+    pauses = np.stack([lefts, rights, 0.1 * SAMPLE_RATE / np.maximum(rights - lefts, 1)], axis=1)
+    first, buckets = -(-start // FRAME), (end - start) // _BUCKET
+    length = _BUCKET // FRAME
+    levels = loudness[first : first + buckets * length]
+    levels = levels[: len(levels) // length * length].reshape(-1, length)
+    at = (first + np.arange(len(levels)) * length + levels.argmin(axis=1)) * FRAME + FRAME // 2
+    costs = _NO_PAUSE_COST + np.clip(levels.min(axis=1), -120.0, 0.0)
+    is_in_speech = np.searchsorted(lefts, at, side="right") == np.searchsorted(rights, at, side="right")
+    inside = is_in_speech & (at > start) & (at < end)
+    quiet = np.stack([at, at, costs], axis=1)[inside]
+    both = np.concatenate([pauses, quiet])
+    return both[np.argsort(both[:, 0], kind="stable")]
+
+
+def _fewest_bad_cuts(places: np.ndarray, start: int, end: int, longest: int, shortest: int) -> np.ndarray:
+    """The cheapest of the places that leave parts of at most `longest` and, where it can be, at least `shortest`."""
+    ends = np.concatenate([places[:, 0], [end]])
+    begins = np.concatenate([[start], places[:, 1]])
+    costs = np.concatenate([places[:, 2], [0.0]]) + _CLIP_COST
+    best = np.zeros(len(begins))
+    came_from = np.zeros(len(begins), np.int64)
+    oldest = np.searchsorted(begins, ends - longest)
+    for at, stop in enumerate(ends):
+        first = min(int(oldest[at]), at)
+        lengths = stop - begins[first : at + 1]
+        total = best[first : at + 1] + 0.5 * np.maximum(1 - lengths / _COMFORTABLE, 0)
+        total += np.where(lengths < shortest, _SHORT_COST, 0.0)
+        chosen = int(np.argmin(total))
+        if at + 1 < len(best):
+            best[at + 1], came_from[at + 1] = total[chosen] + costs[at], first + chosen
+        else:
+            back = first + chosen
+    path = []
+    while back > 0:
+        path.append(back - 1)
+        back = int(came_from[back])
+    return places[path[::-1]]
+
+
+def _with_room(parts: np.ndarray, samples: int, settings: SegmentationSettings) -> list[Stretch]:
+    """Parts with their padding, half of each pause at most, and more where one would be shorter than `shortest`."""
+    parts = _joined(parts, samples, settings)
+    lows, highs = _halves(parts, samples)
+    starts = np.maximum(parts[:, 0] - _samples(settings.padding_before), lows)
+    ends = np.minimum(parts[:, 1] + _samples(settings.padding_after), highs)
+    lacking = np.maximum(_samples(settings.shortest) - (ends - starts), 0)
+    before = np.minimum(lacking // 2, starts - lows)
+    after = np.minimum(lacking - before, highs - ends)
+    before = np.minimum(lacking - after, starts - lows)
+    return [Stretch(int(start), int(end)) for start, end in zip(starts - before, ends + after, strict=True)]
+
+
+def _joined(parts: np.ndarray, samples: int, settings: SegmentationSettings) -> np.ndarray:
+    """Parts, those without room for `shortest` between their neighbours' halves joined to the nearer of the two."""
+    shortest, longest = _samples(settings.shortest), _samples(settings.longest)
+    longest -= _samples(settings.padding_before) + _samples(settings.padding_after)
+    while True:
+        lows, highs = _halves(parts, samples)
+        pairs = [
+            (int(parts[left + 1, 0] - parts[left, 1]), left)
+            for cramped in np.flatnonzero(highs - lows < shortest).tolist()
+            for left in (cramped - 1, cramped)
+            if 0 <= left < len(parts) - 1 and parts[left + 1, 1] - parts[left, 0] <= longest
+        ]
+        if not pairs:
+            return parts
+        _, left = min(pairs)
+        parts[left, 1] = parts[left + 1, 1]
+        parts = np.delete(parts, left + 1, axis=0)
+
+
+def _halves(parts: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """How far each part may reach: to the middles of the pauses beside it, or the recording's ends."""
+    middles = (parts[:-1, 1] + parts[1:, 0]) // 2
+    return np.concatenate([[0], middles]), np.concatenate([middles, [samples]])
