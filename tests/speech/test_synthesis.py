@@ -20,6 +20,22 @@ def test_longer_text_takes_longer_and_sounds() -> None:
     assert len(long.samples) > 2 * len(short.samples)
 
 
+def test_each_word_is_where_it_sounds() -> None:
+    text = "turn left, now please"
+    spoken = Synthesiser().say(text, Voice("en-us", "m3"))
+    words = [text[word.first : word.first + word.length] for word in spoken.words]
+    assert words == ["turn", "left", "now", "please"]
+    starts, ends = [word.start for word in spoken.words], [word.end for word in spoken.words]
+    assert starts == sorted(starts)
+    assert starts[0] == 0
+    assert ends[:-1] == starts[1:]
+    assert ends[-1] <= len(spoken.samples)
+    comma = spoken.samples[spoken.words[1].start : spoken.words[1].end]
+    assert np.abs(comma[-1_000:]).max() < 0.01 < np.abs(comma[:4_000]).max()
+    alone = Synthesiser().say("turn", Voice("en-us", "m3")).samples
+    assert spoken.words[0].end < len(alone) * 1.3
+
+
 def test_pace_pitch_and_dialect_are_heard() -> None:
     synthesiser = Synthesiser()
     plain = synthesiser.say("turn on the light", Voice("en-us")).samples

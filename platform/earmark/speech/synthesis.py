@@ -27,7 +27,27 @@ _BUFFER_MILLISECONDS = 200
 _MAX_DATA_PATH = 150
 """espeak-ng copies its data path into a buffer of 160 bytes and appends to it."""
 
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+_EVENT_LAST, _EVENT_WORD, _EVENT_END = 0, 1, 5
+
+
+class _Event(ctypes.Structure):
+    """`espeak_EVENT`; `position` counts characters from 1, `sample` samples from the start."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("milliseconds", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_char * 8),
+    )
+
+
+_Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
 
 
 @dataclass(frozen=True)
@@ -52,11 +72,24 @@ class Voice:
         return f"{self.language}+{self.variant}" if self.variant else self.language
 
 
+class SpokenWord(NamedTuple):
+    """A word as it was spoken: its characters in the text, [first, first + length), and its samples [start, end).
+
+    The last word of a clause ends with the pause that follows it. A numeral of several words is one for each.
+    """
+
+    first: int
+    length: int
+    start: int
+    end: int
+
+
 class Spoken(NamedTuple):
-    """Samples float32 [n] in -1..1 and their rate in hertz."""
+    """Samples float32 [n] in -1..1, their rate in hertz, and where each word is."""
 
     samples: np.ndarray
     rate: int
+    words: tuple[SpokenWord, ...]
 
 
 class Synthesiser:
@@ -67,6 +100,7 @@ class Synthesiser:
     _rate: ClassVar[int] = 0
     _callback: ClassVar[Any] = None
     _pieces: ClassVar[list[np.ndarray]] = []
+    _events: ClassVar[list[tuple[int, int, int, int]]] = []
 
     def __init__(self) -> None:
         with self._lock:
@@ -83,11 +117,12 @@ class Synthesiser:
             library = self._require_library()
             self._set_voice(library, voice)
             library.espeak_ng_SetRandSeed(zlib.crc32(f"{voice}{text}".encode()))
-            Synthesiser._pieces = []
+            Synthesiser._pieces, Synthesiser._events = [], []
             data = text.encode() + b"\0"
             status = library.espeak_Synth(data, len(data), 0, _POSITION_CHARACTER, 0, _CHARS_UTF8, None, None)
             library.espeak_Synchronize()
             pieces, Synthesiser._pieces = Synthesiser._pieces, []
+            events, Synthesiser._events = Synthesiser._events, []
         samples = np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
         if status != 0 or not samples.any():
             raise EarmarkError(
@@ -95,7 +130,7 @@ class Synthesiser:
                 f"espeak-ng made no sound of {text!r} with voice {voice.name!r} (status {status}).",
                 "Choose a text in the language of the voice.",
             )
-        return Spoken(samples.astype(np.float32) / 32768.0, self._rate)
+        return Spoken(samples.astype(np.float32) / 32768.0, self._rate, _words(events, len(samples)))
 
     @classmethod
     def _require_library(cls) -> ctypes.CDLL:
@@ -135,7 +170,12 @@ class Synthesiser:
 
     @classmethod
     def _collector(cls) -> Callable[[Any, int, Any], int]:
-        def collect(wave: Any, count: int, _events: Any) -> int:
+        def collect(wave: Any, count: int, events: Any) -> int:
+            at = 0
+            while events[at].type != _EVENT_LAST:
+                event = events[at]
+                cls._events.append((event.type, event.position, event.length, event.sample))
+                at += 1
             if wave and count > 0:
                 cls._pieces.append(np.ctypeslib.as_array(wave, (count,)).copy())
             return 0
@@ -157,3 +197,14 @@ class Synthesiser:
             (_RANGE, voice.pitch_range),
         ):
             library.espeak_SetParameter(parameter, value, 0)
+
+
+def _words(events: list[tuple[int, int, int, int]], samples: int) -> tuple[SpokenWord, ...]:
+    """The words among events (type, position, length, sample), each until the next or its clause's end."""
+    told = [event for event in events if event[0] in (_EVENT_WORD, _EVENT_END)]
+    ends = [*(event[3] for event in told[1:]), samples]
+    return tuple(
+        SpokenWord(position - 1, length, start, end)
+        for (kind, position, length, start), end in zip(told, ends, strict=True)
+        if kind == _EVENT_WORD
+    )
