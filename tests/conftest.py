@@ -10,7 +10,10 @@ from django.conf import settings
 from django.test import override_settings
 
 from earmark.config.environment import Environment
+from tests.object_store import s3_account, s3_bucket, s3_server
 from tests.services import STACK
+
+__all__ = ["s3_account", "s3_bucket", "s3_server"]
 
 torch.set_num_threads(1)
 

@@ -25,7 +25,9 @@ from earmark.local.application import PROJECT, procfile
 from earmark.local.ports import free_port
 from tests.services import STACK
 
-COMPOSE = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
+TEXT = (PROJECT / "docker-compose.yml").read_text()
+BUCKET_TEXT = (PROJECT / "docker-compose.s3.yml").read_text()
+COMPOSE, BUCKET = yaml.safe_load(TEXT), yaml.safe_load(BUCKET_TEXT)
 SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
 OURS = ("web", "worker-cpu", "worker-gpu", "beat")
 SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|KEY")
@@ -36,7 +38,7 @@ PROGRAMS = f"{Path(sys.executable).parent}:/usr/bin:/bin"
 def _example() -> dict[str, str]:
     """The settings of .env.example, those in comments too."""
     text = (PROJECT / ".env.example").read_text()
-    return dict(re.findall(r"^#?([A-Z][A-Z_]+)=(.*)$", text, re.MULTILINE))
+    return dict(re.findall(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", text, re.MULTILINE))
 
 
 def _interpolate(value: object, known: Mapping[str, str]) -> str:
@@ -56,7 +58,7 @@ def _command(service: Mapping[str, Any]) -> tuple[str, ...]:
 
 def test_every_secret_must_be_given() -> None:
     found = 0
-    for name, service in SERVICES.items():
+    for name, service in [*SERVICES.items(), *BUCKET["services"].items()]:
         for setting, value in service.get("environment", {}).items():
             references = list(REFERENCE.finditer(str(value)))
             for match in references:
@@ -70,11 +72,16 @@ def test_every_secret_must_be_given() -> None:
 
 def test_the_example_names_every_setting_and_no_secret() -> None:
     example = _example()
-    text = (PROJECT / "docker-compose.yml").read_text()
-    assert {match["name"] for match in REFERENCE.finditer(text)} == set(example)
+    assert {match["name"] for match in REFERENCE.finditer(TEXT + BUCKET_TEXT)} == set(example)
     for name, value in example.items():
         if SECRET.search(name):
             assert value == "", f"{name} has a value in .env.example"
+
+
+def test_a_bucket_is_told_to_all_of_ours() -> None:
+    told = {name: service["environment"]["EARMARK_MEDIA"] for name, service in BUCKET["services"].items()}
+    assert set(told) == {*OURS, "prepare"}
+    assert len(set(told.values())) == 1
 
 
 def test_compose_runs_the_commands_of_the_embedded_default() -> None:

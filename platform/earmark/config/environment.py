@@ -20,6 +20,7 @@ class Environment:
     database_url: str
     broker_url: str
     media: str
+    s3_endpoint: str
     site_url: str
     allowed_hosts: tuple[str, ...]
     label_studio_url: str
@@ -57,6 +58,7 @@ def read(variables: Mapping[str, str]) -> Environment:
         database_url=variables["DATABASE_URL"],
         broker_url=variables["CELERY_BROKER_URL"],
         media=variables.get("EARMARK_MEDIA", str(PROJECT / "var" / "media")),
+        s3_endpoint=variables.get("AWS_ENDPOINT_URL_S3", variables.get("AWS_ENDPOINT_URL", "")),
         site_url=site_url,
         allowed_hosts=tuple(
             host for host in variables.get("EARMARK_ALLOWED_HOSTS", "127.0.0.1,localhost").split(",") if host

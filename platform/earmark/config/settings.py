@@ -7,6 +7,7 @@ from celery.schedules import schedule
 from django.utils.translation import gettext_lazy as _
 
 from earmark.config.environment import PROJECT, from_process
+from earmark.config.storages import media_storage
 
 EARMARK = from_process()
 
@@ -107,10 +108,7 @@ TIME_ZONE = "UTC"
 
 STORAGES = {
     # recordings as they came, by the hash of their bytes; clips cut for listening; exports and snapshots
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": EARMARK.media},
-    },
+    "default": media_storage(EARMARK.media, endpoint=EARMARK.s3_endpoint),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 STATIC_URL = "/static/"
