@@ -101,6 +101,11 @@ class Migration(migrations.Migration):
             name='segmentation',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='recordings', to='corpus.segmentation'),
         ),
+        migrations.AddField(
+            model_name='clip',
+            name='facet',
+            field=models.GeneratedField(db_persist=True, expression=models.Func(django.db.models.functions.comparison.Cast(models.F('collection'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('is_current'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('is_fit'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('unfit'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('language'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('dialect'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('split'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('state'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('flags'), models.TextField()), arg_joiner=" || '|' || ", output_field=models.BigIntegerField(), template='hashtextextended(%(expressions)s, 0)'), output_field=models.BigIntegerField()),
+        ),
         migrations.AddIndex(
             model_name='clip',
             index=models.Index(fields=['facet', 'id'], name='clip_by_facet'),
@@ -162,10 +167,5 @@ class Migration(migrations.Migration):
             model_name='speakertally',
             name='speaker',
             field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='corpus.speaker'),
-        ),
-        migrations.AddField(
-            model_name='clip',
-            name='facet',
-            field=models.GeneratedField(db_persist=True, expression=models.Func(django.db.models.functions.comparison.Cast(models.F('collection'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('is_current'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('is_fit'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('unfit'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('language'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('dialect'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('split'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('state'), models.TextField()), django.db.models.functions.comparison.Cast(models.F('flags'), models.TextField()), arg_joiner=" || '|' || ", output_field=models.BigIntegerField(), template='hashtextextended(%(expressions)s, 0)'), output_field=models.BigIntegerField()),
         ),
     ]

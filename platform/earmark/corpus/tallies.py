@@ -1,0 +1,109 @@
+"""Counts of clips, recordings and references that cost the same at any size.
+
+Triggers append to the tallies what every statement changes (migration `0003_facets_and_tallies`); here they are
+folded, made anew, and read by `totals`. A reading sees the tallies of the same moment as the rows themselves.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from django.db import connection, transaction
+from django.db.models import QuerySet, Sum
+
+from earmark.corpus.tally_models import (
+    ClipTally,
+    MeasureTally,
+    RecordingTally,
+    ReferenceTally,
+    SpeakerTally,
+    Tally,
+)
+from earmark.speech.audio import SAMPLE_RATE
+
+TALLIES: tuple[type[Tally], ...] = (ClipTally, SpeakerTally, MeasureTally, RecordingTally, ReferenceTally)
+CONFIDENCE_BINS = 20
+BINS: dict[str, tuple[float, ...]] = {
+    "snr_db": (0, 5, 10, 15, 20, 30),
+    "loudness_lufs": (-50, -40, -33, -27, -23, -18),
+    "bandwidth_hz": (3_000, 3_800, 5_000, 6_500, 7_500),
+    "seconds": (2, 5, 10, 15, 20, 25),
+    "confidence": tuple(number / CONFIDENCE_BINS for number in range(1, CONFIDENCE_BINS)),
+}
+"""Where one bin of a measure ends and the next begins: bin 0 lies below the first. The triggers say the same."""
+UNMEASURED = -1
+FOLDING = 0x6561726D61726B01
+"""The advisory lock whose holder folds."""
+
+
+def bin_of(measure: str, value: float | None) -> int:
+    """The bin `value` lies in: an edge belongs to the bin above it; UNMEASURED for None."""
+    return UNMEASURED if value is None else bisect_right(BINS[measure], value)
+
+
+def totals(of: type[Tally], *keys: str, **where: object) -> list[tuple[object, ...]]:
+    """`(*keys, number, seconds)` of what `where` narrows `of` to, for each value of `keys`, in their order."""
+    rows: QuerySet[Tally] = of._default_manager.filter(**where)
+    summed = (
+        rows.values_list(*keys)
+        .annotate(total=Sum("number"), length=Sum("samples"))
+        .filter(total__gt=0)
+        .order_by(*keys)
+    )
+    return [(*values, int(number), int(samples) / SAMPLE_RATE) for *values, number, samples in summed]
+
+
+def total(of: type[Tally], **where: object) -> tuple[int, float]:
+    """Number and seconds of what `where` narrows `of` to."""
+    found = of._default_manager.filter(**where).aggregate(
+        number=Sum("number", default=0), samples=Sum("samples", default=0)
+    )
+    return int(found["number"]), int(found["samples"]) / SAMPLE_RATE
+
+
+def fold() -> int:
+    """Make one row of every key's rows; returns how many rows that saved.
+
+    Nobody waits for it and it waits for nobody: it takes away only rows that it sums, in one statement. When
+    another process folds at the same time, nothing happens.
+    """
+    saved = 0
+    for model in TALLIES:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [FOLDING])
+            if not cursor.fetchone()[0]:
+                return saved
+            cursor.execute(_fold_sql(model))
+            taken, made = cursor.fetchone()
+            saved += taken - made
+    return saved
+
+
+def _fold_sql(model: type[Tally]) -> str:
+    table, keys = model._meta.db_table, _columns(model)
+    same = " AND ".join(f"{table}.{key} IS NOT DISTINCT FROM several.{key}" for key in keys)
+    listed = ", ".join(keys)
+    return f"""
+        WITH several AS (
+            SELECT {listed} FROM {table} GROUP BY {listed}
+            HAVING count(*) > 1 OR (sum(number) = 0 AND sum(samples) = 0)
+        ), taken AS (
+            DELETE FROM {table} USING several WHERE {same}
+            RETURNING {", ".join(f"{table}.{one}" for one in (*keys, "number", "samples"))}
+        ), made AS (
+            INSERT INTO {table} ({listed}, number, samples)
+            SELECT {listed}, sum(number), sum(samples) FROM taken GROUP BY {listed}
+            HAVING sum(number) <> 0 OR sum(samples) <> 0
+            RETURNING 1
+        )
+        SELECT (SELECT count(*) FROM taken), (SELECT count(*) FROM made)"""
+
+
+def recount() -> None:
+    """Make every tally anew from what it counts, while others write: each in one statement, so of one moment."""
+    with connection.cursor() as cursor:
+        for function in ("clips", "recordings", "references"):
+            cursor.execute(f"SELECT corpus_recount_{function}()")
+
+
+def _columns(model: type[Tally]) -> Sequence[str]:
+    return [model._meta.get_field(key).column for key in model.KEYS]
