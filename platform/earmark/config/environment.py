@@ -21,6 +21,7 @@ class Environment:
     broker_url: str
     media: str
     s3_endpoint: str
+    import_buckets: tuple[str, ...]
     site_url: str
     allowed_hosts: tuple[str, ...]
     label_studio_url: str
@@ -31,6 +32,9 @@ class Environment:
     device: str
     debug: bool
     job_lease_seconds: float
+    upload_quota_bytes: int
+    keep_free_bytes: int
+    import_roots: tuple[str, ...]
 
 
 REQUIRED = {
@@ -59,6 +63,9 @@ def read(variables: Mapping[str, str]) -> Environment:
         broker_url=variables["CELERY_BROKER_URL"],
         media=variables.get("EARMARK_MEDIA", str(PROJECT / "var" / "media")),
         s3_endpoint=variables.get("AWS_ENDPOINT_URL_S3", variables.get("AWS_ENDPOINT_URL", "")),
+        import_buckets=tuple(
+            name for name in variables.get("EARMARK_IMPORT_BUCKETS", "").replace(" ", "").split(",") if name
+        ),
         site_url=site_url,
         allowed_hosts=tuple(
             host for host in variables.get("EARMARK_ALLOWED_HOSTS", "127.0.0.1,localhost").split(",") if host
@@ -71,6 +78,11 @@ def read(variables: Mapping[str, str]) -> Environment:
         device=variables.get("EARMARK_DEVICE", "cpu"),
         debug=variables.get("EARMARK_DEBUG", "") == "1",
         job_lease_seconds=float(variables.get("EARMARK_JOB_LEASE_SECONDS", "30")),
+        upload_quota_bytes=int(float(variables.get("EARMARK_UPLOAD_QUOTA_GB", "200")) * 1e9),
+        keep_free_bytes=int(float(variables.get("EARMARK_KEEP_FREE_GB", "2")) * 1e9),
+        import_roots=tuple(
+            root.strip() for root in variables.get("EARMARK_IMPORT_ROOTS", "").split(",") if root.strip()
+        ),
     )
 
 

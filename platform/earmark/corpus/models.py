@@ -9,6 +9,8 @@ from django.db.models.functions import Cast, Upper
 from django.utils.translation import gettext_lazy as _
 
 from earmark.accounts.models import Role
+from earmark.corpus.upload_models import Upload as Upload
+from earmark.corpus.upload_models import UploadBatch as UploadBatch
 
 
 class Split(models.TextChoices):
