@@ -80,8 +80,8 @@ class Surveyor:
         measured = self._quality.finish(self._clipping.finish())
         fingerprints = self._fingerprinter.finish()
         voice = self._voice.finish()
-        talk = speech(voice, self._samples, self._settings)
-        stretches = self._stretches(voice, measured.loudness)
+        talk = speech(voice, measured.loudness, self._samples, self._settings)
+        stretches = self._stretches(talk, measured.loudness)
         return Surveyed(
             samples=self._samples,
             clips=tuple(
@@ -102,8 +102,8 @@ class Surveyor:
         self._quality.add(power)
         self._fingerprinter.add(power)
 
-    def _stretches(self, voice: np.ndarray, loudness: np.ndarray) -> list[Stretch]:
+    def _stretches(self, talk: np.ndarray, loudness: np.ndarray) -> list[Stretch]:
         if self._given is None:
-            return segment(voice, loudness, self._samples, self._settings, keep_whole=self._keep_whole)
+            return segment(talk, loudness, self._samples, self._settings, keep_whole=self._keep_whole)
         ends = [(max(0, each.start), min(each.end, self._samples)) for each in self._given]
         return [Stretch(min(start, end), end) for start, end in ends]
