@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +14,7 @@ AUDIO_NOT_TAKEN = {
     *(".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".caf", ".dsf", ".m4a", ".m4b"),
     *(".mka", ".mp2", ".ra", ".shn", ".snd", ".sph", ".spx", ".voc", ".weba", ".wma", ".wv"),
 }
-HIDDEN = "hidden"
+HIDDEN, UNLISTED, NO_SUFFIX = "hidden", "not in the manifest", "no suffix"
 
 
 @dataclass(frozen=True)
@@ -61,3 +61,32 @@ def walk(folder: Path, aside: Counter[str]) -> Iterator[str]:
         for name in sorted(files):
             if not name.startswith("."):
                 yield (Path(place) / name).relative_to(folder).as_posix()
+
+
+def list_files(folder: Path, manifest: dict[str, Row] | None) -> Listed:
+    """Every file below `folder` that is audio by its name; with a manifest, every file it lists and no other.
+
+    Raises EarmarkError `corpus:import:no-folder`.
+    """
+    check_folder(folder)
+    aside: Counter[str] = Counter()
+    rows = chosen(walk(folder, aside), manifest, aside)
+    return Listed(rows, {name: count for name, count in sorted(aside.items()) if count})
+
+
+def chosen(files: Iterable[str], known: Mapping[str, Row] | None, aside: Counter[str]) -> list[Row]:
+    """A row for each file that is audio by its name; where files are listed, for each that is, in the same order.
+
+    What is left aside is counted in `aside`. What is listed and not there comes last: its absence goes on record.
+    """
+    rows, left = [], dict(known or {})
+    for path in files:
+        if path in left:
+            rows.append(left.pop(path))
+        elif not is_audio(path):
+            aside[suffix_of(path) or NO_SUFFIX] += 1
+        elif known is None:
+            rows.append(Row(path))
+        else:
+            aside[UNLISTED] += 1
+    return rows + list(left.values())

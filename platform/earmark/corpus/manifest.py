@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from earmark.corpus.models import Clip, Recording, Speaker, Split
 from earmark.speech.errors import EarmarkError
@@ -141,7 +141,7 @@ def csv_lines(
 
     Raises EarmarkError `corpus:manifest:format`.
     """
-    quoting = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
     text = io.StringIO(utf8(name, data), newline="")
     lines = csv.reader(text, delimiter=delimiter, strict=True, quoting=quoting)
     try:
@@ -179,7 +179,7 @@ def utf8(name: str, data: bytes) -> str:
         raise place.error(FORMAT, what, "Save it as UTF-8.") from None
 
 
-def checked(place: Place, values: Mapping[str, str]) -> dict[str, str]:
+def checked(place: Place, values: Mapping[str, str]) -> dict[str, Any]:
     """Values of columns, stripped and known to fit where they will stand.
 
     Raises EarmarkError `corpus:manifest:value`, naming the line and the column.
@@ -236,8 +236,8 @@ def _check_columns(place: Place, names: list[str]) -> None:
             raise replace(place, column=name).error(COLUMN, "this column is there twice", hint)
 
 
-def _row(place: Place, values: dict[str, str]) -> Row:
-    values = checked(place, values)
+def _row(place: Place, told: dict[str, str]) -> Row:
+    values = checked(place, told)
     file = PurePosixPath(values["path"])
     if not file.parts or file.is_absolute() or ".." in file.parts:
         what = f"{values['path']!r} is no path below the folder"
