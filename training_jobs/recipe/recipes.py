@@ -91,7 +91,7 @@ PRESETS: dict[str, Recipe] = {
         micro_batch_size=24,
         warm_up_epochs=1,
         mixed_epochs=5,
-        epoch_steps=70,
+        epoch_steps=80,
         patience=0,
         pseudo_share_start=0.3,
         pseudo_share_end=0.35,
@@ -99,7 +99,7 @@ PRESETS: dict[str, Recipe] = {
         teacher_keep_per_epoch=0.5,
         pseudo_score="sequence",
         pseudo_threshold=0.75,
-        replay_share=0.4,
+        replay_share=0.45,
         guard_ratio=0.0,
     ),
 }
