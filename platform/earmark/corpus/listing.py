@@ -36,8 +36,8 @@ def is_audio(path: str) -> bool:
 
 
 def is_hidden(path: str) -> bool:
-    """Whether a part of the path starts with a dot."""
-    return path.startswith(".") or "/." in path
+    """Whether a part of the path starts with a dot; `..` leads elsewhere and hides nothing."""
+    return any(part.startswith(".") and part != ".." for part in path.split("/"))
 
 
 def check_folder(folder: Path) -> None:

@@ -68,7 +68,7 @@ def listed(members: "dict[str, Member]", aside: Counter[str]) -> list[str]:
     """Paths of the members that may come in, in the archive's order; what is hidden or an archive is counted."""
     paths = []
     for path in members:
-        if is_hidden(path.lstrip("./")) or path.startswith("__MACOSX/"):
+        if is_hidden(path) or path.startswith("__MACOSX/"):
             aside[HIDDEN] += 1
         elif path.lower().endswith(INSIDE) and not path.lower().endswith(".jsonl.gz"):
             aside[NESTED] += 1
