@@ -118,6 +118,7 @@ STATICFILES_DIRS = [
     for package, path in (
         ("htmx", PROJECT / "node_modules" / "htmx.org" / "dist"),
         ("echarts", PROJECT / "node_modules" / "echarts" / "dist"),
+        ("tus", PROJECT / "node_modules" / "tus-js-client" / "dist"),
     )
     if path.is_dir()
 ]
@@ -131,12 +132,16 @@ CELERY_TASK_DEFAULT_QUEUE = "cpu"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE = {
     "sweep jobs": {"task": "earmark.jobs.sweep", "schedule": schedule(timedelta(seconds=10))},
+    "sweep uploads": {"task": "earmark.corpus.sweep_uploads", "schedule": schedule(timedelta(hours=1))},
     "poll open rounds": {"task": "annotation.poll_open_rounds", "schedule": schedule(timedelta(seconds=60))},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(EARMARK.var / "celerybeat-schedule")
 
 # how a round may choose its clips: dotted paths of functions like those of annotation.acquisition
 ACQUISITION_STRATEGIES = ["annotation.acquisition.least_confidence", "annotation.acquisition.random"]
+
+# thresholds of the quality gate that differ from those of corpus.gate.Gate; a collection may differ again
+QUALITY_GATE: dict[str, float] = {}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

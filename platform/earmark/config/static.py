@@ -10,4 +10,5 @@ class StaticFilesConfig(apps.StaticFilesConfig):
         *apps.StaticFilesConfig.ignore_patterns,
         *("*.map", "*.mjs", "*.d.ts", "*.gz", "*.esm.*", "*.amd.*", "*.cjs.*", "*.cjs"),
         *("echarts.js", "echarts.common.js", "echarts.simple.*", "echarts.min.js", "htmx.js"),
+        *("browser-test-bundle.js", "tus.js"),
     )

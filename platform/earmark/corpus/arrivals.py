@@ -3,28 +3,30 @@
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from earmark.corpus import stored
-from earmark.corpus.listing import AUDIO_NOT_TAKEN
+from earmark.corpus.listing import AUDIO_NOT_TAKEN, suffix_of
 from earmark.corpus.manifest import Row
+from earmark.corpus.pieces import Asked, Piece, pieces_of
 from earmark.speech import audio_faults
-from earmark.speech.cutting import Stretch, cut
-from earmark.speech.decoding import Probed, check_worth_keeping
+from earmark.speech.decoding import check_worth_keeping
 from earmark.speech.errors import EarmarkError
+from earmark.speech.surveyed import SurveyedFile
 
 SUFFIX = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "FLAC": ".flac", "MP3": ".mp3", "OGG": ".ogg"}
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A file that is in the storage as `name`, measured and cut."""
+    """A file that is in the storage as `name`, surveyed, with what its clips are to be."""
 
     row: Row
     sha256: str
     bytes: int
-    probed: Probed
-    stretches: list[Stretch]
+    found: SurveyedFile
+    pieces: tuple[Piece, ...]
+    left_out: tuple[str, ...]
     name: str
 
 
@@ -49,7 +51,7 @@ Arrival = Kept | Duplicate | Refused
 
 @dataclass(frozen=True)
 class Hashed:
-    """A file that is there, has bytes, and is known by them."""
+    """A file that is at `path` for now, has bytes, and is known by them."""
 
     row: Row
     path: Path
@@ -57,9 +59,9 @@ class Hashed:
     bytes: int
 
 
-def hash_file(folder: Path, row: Row) -> Hashed | Refused:
+def hash_file(path: Path, row: Row) -> Hashed | Refused:
     """Know the file by its bytes. What is no regular file, is empty or cannot be read is refused."""
-    path, suffix = folder / row.path, PurePosixPath(row.path).suffix.lower()
+    suffix = suffix_of(row.path)
     if suffix in AUDIO_NOT_TAKEN:
         return _refused(row, audio_faults.UNSUPPORTED, f"is audio of a kind that is not taken ({suffix})")
     try:
@@ -73,8 +75,8 @@ def hash_file(folder: Path, row: Row) -> Hashed | Refused:
         return _refused(row, audio_faults.MISSING, f"cannot be read ({error.strerror})")
 
 
-def keep(file: Hashed, found: Probed | EarmarkError) -> Kept | Refused:
-    """Cut what was found in the file and keep its bytes, if there is something to hear.
+def keep(file: Hashed, found: SurveyedFile | EarmarkError, asked: Asked) -> Kept | Refused:
+    """Keep the bytes of a surveyed file, if there is something to hear.
 
     Raises EarmarkError `corpus:storage:refused` when the fault is not the file's.
     """
@@ -93,12 +95,13 @@ def keep(file: Hashed, found: Probed | EarmarkError) -> Kept | Refused:
             f"The storage did not take {name!r}: {error}.",
             "Make room there, or check EARMARK_MEDIA and who may write to it; then import again.",
         ) from error
-    return Kept(file.row, file.sha256, file.bytes, found, cut(found.loudness, found.samples), place)
+    pieces, left_out = pieces_of(file.row, found, asked)
+    return Kept(file.row, file.sha256, file.bytes, found, pieces, left_out, place)
 
 
 def stored_name(sha256: str, audio_format: str) -> str:
     """Where in the storage a recording's bytes are, whatever they were called."""
-    return f"recordings/{sha256[:2]}/{sha256}{SUFFIX[audio_format.split()[0]]}"
+    return f"recordings/{sha256[:2]}/{sha256}{SUFFIX.get(audio_format.split()[0], '.media')}"
 
 
 def shown(path: str) -> str:

@@ -1,7 +1,8 @@
-"""Bring a folder of audio files in: list, know by content, decode, cut, keep, record. Killed anywhere, it goes on."""
+"""Bring audio in: list, know by content, hear, cut, keep, record. Killed anywhere, it goes on."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,64 +12,97 @@ from django.db.models import Count
 from earmark.accounts.models import User
 from earmark.accounts.services import audit
 from earmark.corpus import stored
-from earmark.corpus.arrivals import Arrival, Duplicate, Hashed, Kept, Refused, hash_file, keep, shown
-from earmark.corpus.listing import check_folder, list_files
-from earmark.corpus.manifest import Row, read_manifest
-from earmark.corpus.models import Collection, Import, ImportFile, Recording
+from earmark.corpus.arrivals import Arrival, Duplicate, Hashed, Kept, Refused, hash_file, shown
+from earmark.corpus.manifest import Row
+from earmark.corpus.models import Collection, Import, ImportFile, Recording, Segmentation
+from earmark.corpus.pieces import Asked
 from earmark.corpus.recording import brief, record
+from earmark.corpus.sources import Options, RefusedFileError, Source, source_for
+from earmark.corpus.surveying import Surveyors, in_order
 from earmark.jobs.models import Job
 from earmark.jobs.registry import Context
 from earmark.jobs.services import submit
-from earmark.speech.decoding import Decoder
+from earmark.speech.segmentation import SegmentationSettings
 
-FILES_AT_ONCE = 64
-BYTES_AT_ONCE = 64 << 20
+FILES_AT_ONCE = 32
+BYTES_AT_ONCE = 32 << 20
 
 
 @transaction.atomic
 def submit_ingest(
-    *, collection: Collection, source: Path, manifest: Path | None = None, by: User | None = None
+    *,
+    collection: Collection,
+    source: Path | str,
+    layout: str = "",
+    manifest: Path | None = None,
+    speaker_from: str = "",
+    channels: str = "mix",
+    by: User | None = None,
 ) -> tuple[Import, Job]:
-    """Ask for the audio files below `source` (and of `manifest`, where there is one) to be brought in.
+    """Ask for the audio of `source` (a folder, an archive, or `s3://bucket/prefix`) to be brought in.
 
-    Raises EarmarkError `corpus:import:no-folder` or `corpus:manifest:...` at once, before anything is asked.
+    The options are those of `sources.Options`. Raises EarmarkError (`corpus:import:...`, `corpus:manifest:...`,
+    `corpus:archive:...`, `corpus:bucket:...`) at once, before anything is asked.
     """
-    check_folder(source)
-    if manifest is not None:
-        read_manifest(manifest)
-    made = Import.objects.create(
-        collection=collection,
-        source=shown(str(source.absolute())),
-        options={"manifest": str(manifest.absolute())} if manifest else {},
-        created_by=by,
-    )
-    job = submit(
-        "corpus.ingest", scope=collection.scope, key=f"corpus.ingest:{made.pk}", by=by, import_id=made.pk
-    )
+    place = str(source) if str(source).startswith("s3://") else str(Path(source).absolute())
+    options = Options.asked(
+        place, layout=layout, manifest=manifest, speaker_from=speaker_from, channels=channels
+    ).as_json()
+    with source_for(place, options) as opened:
+        opened.check()
+    made = Import.objects.create(collection=collection, source=shown(place), options=options, created_by=by)
     audit(by, "import", f"collection {collection.slug}", source=made.source)
-    return made, job
+    return made, submit_again(made, by=by)
+
+
+def submit_again(made: Import, *, by: User | None) -> Job:
+    """The job that does an import, or what is left of it."""
+    return submit(
+        "corpus.ingest",
+        scope=made.collection.scope,
+        key=f"corpus.ingest:{made.pk}",
+        by=by,
+        import_id=made.pk,
+    )
 
 
 def run_ingest(context: Context, *, import_id: int) -> dict[str, Any]:
     """Do an import, or what is left of it; returns how many files had which outcome."""
     made = Import.objects.select_related("collection", "created_by").get(pk=import_id)
-    folder, manifest = Path(made.source), made.options.get("manifest")
-    listed = list_files(folder, read_manifest(Path(manifest)) if manifest else None)
-    Import.objects.filter(pk=made.pk).update(left_aside=listed.left_aside)
     stored.sweep_abandoned()
+    asked = asked_of(made)
+    with source_for(made.source, made.options) as source, Surveyors(asked) as surveyors:
+        listed = source.rows()
+        Import.objects.filter(pk=made.pk).update(left_aside=listed.left_aside)
+        seen = set(made.files.values_list("path", flat=True))
+        waiting = [row for row in listed.rows if brief(shown(row.path)) not in seen]
+        done, total = len(listed.rows) - len(waiting), len(listed.rows)
 
-    seen = set(made.files.values_list("path", flat=True))
-    waiting = [row for row in listed.rows if brief(shown(row.path)) not in seen]
-    done, total = len(listed.rows) - len(waiting), len(listed.rows)
-    with Decoder() as decoder:
-        for files in _handfuls(folder, waiting):
-            arrivals: list[Arrival] = []
-            for arrival in _look_at(files, decoder, made.collection):
-                arrivals.append(arrival)
-                done += 1
-                context.progress(done, total, shown(arrival.row.path))
-            record(made, arrivals)
+        def look_up() -> None:
+            latest = surveyors.latest
+            context.progress(done, total, f"{latest.name}: {_clock(latest.seconds)}" if latest else "")
+
+        begun = (
+            (handful, surveyors.submit(handful.new))
+            for handful in _handfuls(source, waiting, made.collection)
+        )
+        for handful, answers in in_order(begun, ahead=2 * surveyors.processes, waiting=look_up):
+            record(made, handful.arrivals(answers), asked)
+            handful.close()
+            done += len(handful.files)
+            context.progress(done, total, shown(handful.files[-1].row.path))
     return outcomes(made) | {"files": total, "left_aside": listed.left_aside}
+
+
+def asked_of(made: Import) -> Asked:
+    """What the import asks of each file: its channels, and cutting as the collection's newest generation does."""
+    newest = (
+        Segmentation.objects.filter(collection=made.collection, method=Segmentation.Method.VOICE)
+        .order_by("-generation")
+        .first()
+    )
+    settings = SegmentationSettings.from_json(newest.parameters) if newest else SegmentationSettings()
+    return Asked(Options.from_json(made.options).channels, settings)
 
 
 def outcomes(made: Import) -> dict[str, int]:
@@ -77,39 +111,67 @@ def outcomes(made: Import) -> dict[str, int]:
     return {outcome: counted.get(outcome, 0) for outcome in ImportFile.Outcome.values}
 
 
-def _handfuls(folder: Path, rows: list[Row]) -> Iterator[list[Hashed | Refused]]:
-    """Files, hashed, so many at a time that a kill costs seconds of work."""
-    files: list[Hashed | Refused] = []
-    size = 0
-    for row in rows:
-        file = hash_file(folder, row)
-        files.append(file)
-        size += file.bytes if isinstance(file, Hashed) else 0
-        if len(files) >= FILES_AT_ONCE or size >= BYTES_AT_ONCE:
-            yield files
-            files, size = [], 0
-    if files:
-        yield files
+@dataclass
+class Handful:
+    """Files, open and hashed, so many at a time that a kill costs seconds of work. `new` are those to survey."""
 
+    files: list[Hashed | Refused] = field(default_factory=list)
+    new: list[Hashed] = field(default_factory=list)
+    bytes: int = 0
+    open: ExitStack = field(default_factory=ExitStack)
 
-def _look_at(files: list[Hashed | Refused], decoder: Decoder, collection: Collection) -> Iterator[Arrival]:
-    """What each file is. Bytes that the collection knows are not decoded again."""
-    digests = [file.sha256 for file in files if isinstance(file, Hashed)]
-    known = set(
-        Recording.objects.filter(collection=collection, sha256__in=digests).values_list("sha256", flat=True)
-    )
-    new = [file for file in files if isinstance(file, Hashed) and file.sha256 not in known]
-    paths = {file.row.path for file in new}
-    with closing(decoder.probe_all((file.path, shown(file.row.path)) for file in new)) as probes:
-        for file in files:
-            if isinstance(file, Refused):
-                yield file
-                continue
-            found = next(probes) if file.row.path in paths else None
-            if found is None or file.sha256 in known:
-                yield Duplicate(file.row, file.sha256)
-                continue
-            arrival = keep(file, found)
-            if isinstance(arrival, Kept):
+    def add(self, source: Source, row: Row) -> None:
+        try:
+            path = self.open.enter_context(source.opened(row))
+        except RefusedFileError as error:
+            self.files.append(Refused(row, error))
+            return
+        file = hash_file(path, row)
+        self.files.append(file)
+        self.bytes += file.bytes if isinstance(file, Hashed) else 0
+
+    def leave_out(self, known: set[str]) -> None:
+        """Whatever the collection knows, or came earlier in this handful, is not surveyed."""
+        for file in self.files:
+            if isinstance(file, Hashed) and file.sha256 not in known:
                 known.add(file.sha256)
-            yield arrival
+                self.new.append(file)
+
+    def arrivals(self, answers: list[Kept | Refused]) -> list[Arrival]:
+        """What each file is, in order, given the answers to `new`."""
+        said = {id(file): answer for file, answer in zip(self.new, answers, strict=True)}
+        return [
+            file if isinstance(file, Refused) else said.get(id(file)) or Duplicate(file.row, file.sha256)
+            for file in self.files
+        ]
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.files) >= FILES_AT_ONCE or self.bytes >= BYTES_AT_ONCE
+
+    def close(self) -> None:
+        """Let go of the files: passing copies are gone."""
+        self.open.close()
+
+
+def _handfuls(source: Source, rows: list[Row], collection: Collection) -> Iterator[Handful]:
+    handful = Handful()
+    for row in rows:
+        handful.add(source, row)
+        if handful.is_full:
+            yield _looked_up(handful, collection)
+            handful = Handful()
+    if handful.files:
+        yield _looked_up(handful, collection)
+
+
+def _looked_up(handful: Handful, collection: Collection) -> Handful:
+    digests = [file.sha256 for file in handful.files if isinstance(file, Hashed)]
+    known = Recording.objects.filter(collection=collection, sha256__in=digests)
+    handful.leave_out(set(known.values_list("sha256", flat=True)))
+    return handful
+
+
+def _clock(seconds: float) -> str:
+    minutes, left = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{left:02}"

@@ -1,14 +1,15 @@
 """Write down what became of a handful of files, all in one transaction or not at all."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Count
 
+from earmark.corpus import near_duplicates
 from earmark.corpus.arrivals import Arrival, Kept, Refused, shown
-from earmark.corpus.manifest import LONGEST_NAME, Row
+from earmark.corpus.gate import Gate, gate_of
+from earmark.corpus.manifest import LONGEST_NAME
 from earmark.corpus.models import (
     Clip,
     Collection,
@@ -16,13 +17,19 @@ from earmark.corpus.models import (
     ImportFile,
     Recording,
     Reference,
+    Segmentation,
     Speaker,
+    Unfit,
 )
-from earmark.corpus.splits import next_split, split_by_content
+from earmark.corpus.pieces import Asked, Piece, told
+from earmark.corpus.segmentations import generation_of
+from earmark.corpus.splits import split_by_content
+from earmark.corpus.voices import voices_of
+from earmark.speech.surveyed import SurveyedClip
 
 
 @transaction.atomic
-def record(made: Import, arrivals: Sequence[Arrival]) -> None:
+def record(made: Import, arrivals: Sequence[Arrival], asked: Asked) -> None:
     """Add recordings, clips, speakers, imported references and each file's outcome.
 
     Writers of one collection take turns, and look again at what is there: a file has one outcome per import, content
@@ -37,8 +44,8 @@ def record(made: Import, arrivals: Sequence[Arrival]) -> None:
     for one in left:
         if isinstance(one, Kept) and one.sha256 not in recordings:
             new.setdefault(one.sha256, one)
-    speakers = _speakers(collection, [one.row for one in new.values()])
-    recordings |= _add(made, collection, list(new.values()), speakers)
+    speakers = voices_of(collection, list(new.values()))
+    recordings |= _add(made, collection, list(new.values()), speakers, asked)
     remarks = {one.row.path: _remark(one, speakers) for one in new.values()}
     ImportFile.objects.bulk_create(_outcome(made, one, recordings, remarks) for one in left)
 
@@ -56,98 +63,100 @@ def _recordings_by_content(collection: Collection, arrivals: Sequence[Arrival]) 
     return {one.sha256: one for one in found}
 
 
-def _speakers(collection: Collection, rows: Sequence[Row]) -> dict[str, Speaker]:
-    """The speakers of `rows` by name; a new one is given a side, the manifest's word counting this once."""
-    first = {row.speaker: row for row in reversed(rows) if row.speaker}
-    known = {one.name: one for one in Speaker.objects.filter(collection=collection, name__in=first)}
-    names = [name for name in dict.fromkeys(row.speaker for row in rows) if name and name not in known]
-    if not names:
-        return known
-    alike, everywhere = _sides(collection)
-    fresh = []
-    for name in names:
-        row = first[name]
-        kin = alike.setdefault((row.language, row.dialect), Counter())
-        split = row.split or next_split(name, alike=kin, everywhere=everywhere)
-        kin[split] += 1
-        everywhere[split] += 1
-        fresh.append(
-            Speaker(collection=collection, name=name, language=row.language, dialect=row.dialect, split=split)
-        )
-    return known | {one.name: one for one in Speaker.objects.bulk_create(fresh)}
-
-
-def _sides(collection: Collection) -> tuple[dict[tuple[str, str], Counter[str]], Counter[str]]:
-    """How many speakers each side holds: of each language and dialect, and of all."""
-    alike: dict[tuple[str, str], Counter[str]] = {}
-    everywhere: Counter[str] = Counter()
-    counted = Speaker.objects.filter(collection=collection).values_list("language", "dialect", "split")
-    for language, dialect, split, count in counted.annotate(count=Count("pk")):
-        alike.setdefault((language, dialect), Counter())[split] += count
-        everywhere[split] += count
-    return alike, everywhere
-
-
 def _add(
-    made: Import, collection: Collection, kept: Sequence[Kept], speakers: dict[str, Speaker]
+    made: Import,
+    collection: Collection,
+    kept: Sequence[Kept],
+    speakers: dict[str, Speaker],
+    asked: Asked,
 ) -> dict[str, Recording]:
+    if not kept:
+        return {}
+    gate = gate_of(collection)
+    found = generation_of(collection, Segmentation.Method.VOICE, asked.segmentation.to_json())
+    given = generation_of(collection, Segmentation.Method.GIVEN, {}) if _any_given(kept) else found
     recordings = Recording.objects.bulk_create(
-        Recording(
-            collection=collection,
-            sha256=one.sha256,
-            name=brief(shown(one.row.path)),
-            file=one.name,
-            bytes=one.bytes,
-            seconds=one.probed.duration,
-            rate=one.probed.rate,
-            channels=one.probed.channels,
-            format=one.probed.format,
-            speaker=speakers.get(one.row.speaker),
-            language=one.row.language or _of(speakers, one.row, "language"),
-            dialect=one.row.dialect or _of(speakers, one.row, "dialect"),
-            licence=one.row.licence,
-        )
-        for one in kept
+        _recording(collection, one, speakers, given if one.row.utterances else found) for one in kept
     )
-    clips = Clip.objects.bulk_create(
-        clip for one, recording in zip(kept, recordings, strict=True) for clip in _clips(one, recording)
-    )
-    texts = {one.sha256: one.row.text for one in kept if _has_place_for_text(one)}
+    clips, hashes, texts = [], [], []
+    for one, recording in zip(kept, recordings, strict=True):
+        side = _side_of(one, speakers)
+        for piece in one.pieces:
+            clips.append(new_clip(recording, piece, speakers.get(piece.speaker), side, gate))
+            hashes.append(piece.clip.hashes)
+            texts.append(piece.text)
+    Clip.objects.bulk_create(clips)
+    near_duplicates.fingerprint(list(zip(clips, hashes, strict=True)))
     author = made.created_by.get_username() if made.created_by else ""
     Reference.objects.bulk_create(
         Reference(clip=clip, version=1, text=text, kind=Reference.Kind.IMPORTED, author=author)
-        for clip in clips
-        if (text := texts.get(clip.recording.sha256))
+        for clip, text in zip(clips, texts, strict=True)
+        if text
     )
     return {one.sha256: one for one in recordings}
 
 
-def _of(speakers: dict[str, Speaker], row: Row, name: str) -> str:
-    return str(getattr(speakers.get(row.speaker), name, ""))
+def _any_given(kept: Sequence[Kept]) -> bool:
+    return any(one.row.utterances for one in kept)
 
 
-def _has_place_for_text(one: Kept) -> bool:
-    """A text belongs to a clip when the recording is one clip; where it lies in a longer one nobody says."""
-    return bool(one.row.text) and len(one.stretches) == 1
+def _recording(
+    collection: Collection, one: Kept, speakers: dict[str, Speaker], segmentation: Segmentation
+) -> Recording:
+    names = {piece.speaker for piece in one.pieces} or {one.row.speaker}
+    speaker = speakers.get(next(iter(names))) if len(names) == 1 else None
+    return Recording(
+        collection=collection,
+        sha256=one.sha256,
+        name=brief(shown(one.row.path)),
+        file=one.name,
+        bytes=one.bytes,
+        seconds=one.found.duration,
+        rate=one.found.rate,
+        channels=one.found.channels,
+        format=one.found.format,
+        speaker=speaker,
+        language=one.row.language or (speaker.language if speaker else ""),
+        dialect=one.row.dialect or (speaker.dialect if speaker else ""),
+        licence=one.row.licence,
+        segmentation=segmentation,
+    )
 
 
-def _clips(one: Kept, recording: Recording) -> list[Clip]:
-    of_its_own = one.row.split or split_by_content(one.sha256)
-    split = recording.speaker.split if recording.speaker else of_its_own
-    return [
-        Clip(
-            collection=recording.collection,
-            recording=recording,
-            speaker=recording.speaker,
-            start=stretch.start_seconds,
-            seconds=stretch.seconds,
-            language=recording.language,
-            dialect=recording.dialect,
-            split=split,
-            state=Clip.State.LABELLED if _has_place_for_text(one) else Clip.State.NEW,
-        )
-        for stretch in one.stretches
-    ]
+def _side_of(one: Kept, speakers: dict[str, Speaker]) -> str:
+    """The side of a recording: its first speaker's; where nobody is named, the manifest's or a draw."""
+    named = (speakers[piece.speaker] for piece in one.pieces if piece.speaker in speakers)
+    first = next(named, None)
+    return first.split if first else one.row.split or split_by_content(one.sha256)
+
+
+def new_clip(recording: Recording, piece: Piece, speaker: Speaker | None, side: str, gate: Gate) -> Clip:
+    """The row of a clip to be. A speaker of another side than the recording's makes it unfit: one sound, two sides."""
+    is_torn = speaker is not None and speaker.split != side
+    unfit = Unfit.TORN.value if is_torn else gate.verdict(piece.clip.quality)
+    return Clip(
+        collection_id=recording.collection_id,
+        recording=recording,
+        speaker=speaker,
+        channel=piece.channel,
+        language=piece.language or recording.language or (speaker.language if speaker else ""),
+        dialect=recording.dialect or (speaker.dialect if speaker else ""),
+        split=speaker.split if speaker else side,
+        state=Clip.State.LABELLED if piece.text else Clip.State.NEW,
+        segmentation=recording.segmentation,
+        unfit=unfit,
+        is_fit=not unfit,
+        **measures(piece.clip),
+    )
+
+
+def measures(surveyed: SurveyedClip) -> dict[str, Any]:
+    """Where a clip lies and how good it is, as columns."""
+    return {
+        "start": surveyed.stretch.start_seconds,
+        "seconds": surveyed.stretch.seconds,
+        **vars(surveyed.quality),
+    }
 
 
 def _outcome(
@@ -167,16 +176,26 @@ def _outcome(
 
 
 def _remark(one: Kept, speakers: dict[str, Speaker]) -> tuple[str, str]:
-    """What the manifest said of a file that was brought in but could not be done: an error id and its text."""
+    """What was said of a file that was brought in but could not be done: an error id and its text."""
     speaker = speakers.get(one.row.speaker)
     if speaker and one.row.split and one.row.split != speaker.split:
         return "corpus:manifest:split-kept", (
             f"The manifest puts speaker {speaker.name!r} on the side {one.row.split!r}; "
             f"they stay on {speaker.split!r}, where they were put when first met."
         )
-    if one.row.text and not _has_place_for_text(one):
+    if one.left_out:
+        return "corpus:layout:left-out", (
+            f"{len(one.left_out)} of {len(one.row.utterances)} marked stretches are no clips: {told(one.left_out)}. "
+            "Mark stretches of 0.1 to 30 s inside the recording."
+        )
+    if one.row.text and not any(piece.text for piece in one.pieces):
         return "corpus:manifest:text-unplaced", (
-            f"The text was not taken: the recording was cut into {len(one.stretches)} clips, and nothing says which "
+            f"The text was not taken: the recording was cut into {len(one.pieces)} clips, and nothing says which "
             "part belongs to which. Cut the file yourself, one text to each piece of at most 30 s."
+        )
+    if not one.pieces:
+        return "corpus:segmentation:no-speech", (
+            f"Nobody speaks in its {one.found.duration:.1f} s, so it has no clips. "
+            "Check that it is the file you meant, or cut it again with a lower threshold."
         )
     return "", ""

@@ -103,6 +103,25 @@ def part(name: str, *, first: int, last: int) -> bytes:
         return bytes(file.read(last - first + 1))
 
 
+def forget(name: str) -> None:
+    """Delete what is stored as `name`; nothing there is nothing to do."""
+    default_storage.delete(name)
+
+
+def forget_below(name: str) -> None:
+    """Delete everything stored in the folder `name`, and below it."""
+    try:
+        folders, files = default_storage.listdir(name)
+    except FileNotFoundError:
+        return
+    for folder in folders:
+        forget_below(f"{name}/{folder}")
+    for file in files:
+        forget(f"{name}/{file}")
+    if _folder() is not None:
+        forget(name)
+
+
 def sweep_abandoned() -> None:
     """Delete half-written files that a killed process left behind long ago."""
     folder = _folder()

@@ -2,12 +2,13 @@
 
 It gets open files, never names; has no file to write, no secrets in its environment and a limit on its memory.
 
-Wire, on one stream socket. A request is 4 bytes length (with the file's descriptor), then JSON: `{"do": "probe"}` or
-`{"do": "read", "stretches": [[from, to], ...] | null, "channel": number | null}`, stretches in samples at 16 kHz.
-An answer is messages of 1 byte kind, 8 bytes length and payload:
+Wire, on one stream socket. A request is 4 bytes length (with the file's descriptor), then JSON: `{"do": "survey",
+"wanted": {...}}`, or with stretches in samples at 16 kHz `{"do": "read", "stretches": [[from, to], ...] | null,
+"channel": number | null}`. An answer is messages of 1 byte kind, 8 bytes length and payload:
 
     R  ready
-    S  float32 samples; for a probe, the loudness of each frame of 10 ms
+    S  float32 samples
+    P  JSON: how many seconds of the file are done
     J  JSON that ends an answer: what the file is
     E  JSON that ends an answer: what is wrong with the file
 """
@@ -25,13 +26,15 @@ from typing import Any
 
 import numpy as np
 
-from earmark.speech import audio_faults
+from earmark.speech import audio_faults, voice_activity
 from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.audio_faults import TRUNCATED, UNSUPPORTED, AudioFault
-from earmark.speech.cutting import LoudnessMeter
-from earmark.speech.sound_files import Sound, at_16_khz, open_sound
+from earmark.speech.sound_files import Sound, at_16_khz, one_voice, open_sound
+from earmark.speech.surveyed import FIRST, MIX, Track, Wanted
 
 HELD_BACK = 1 << 18
+SAYS_EVERY_SECONDS = 30
+MOST_VOICES = 8
 
 
 def _describe(sound: Sound, samples: int) -> dict[str, Any]:
@@ -43,13 +46,52 @@ def _describe(sound: Sound, samples: int) -> dict[str, Any]:
     }
 
 
-def _probe(sound: Sound, channel: "Channel") -> None:
-    meter, samples = LoudnessMeter(), 0
-    for piece in at_16_khz(sound):
-        meter.add(piece)
-        samples += len(piece)
-    channel.send(b"S", meter.finish().astype("<f4").tobytes())
-    channel.send_json(b"J", _describe(sound, samples))
+def _survey(sound: Sound, channel: "Channel", wanted: Wanted) -> None:
+    from earmark.speech.survey import Surveyor  # brings the voice detector, which reading does without
+
+    voices = _voices(sound, wanted)
+    surveyors = [
+        Surveyor(
+            sound.rate,
+            segmentation=wanted.segmentation,
+            given=None if wanted.given is None else wanted.given[voice],
+            keep_whole=wanted.keep_whole,
+        )
+        for voice in voices
+    ]
+    frames = said = 0
+    for block in sound.blocks():
+        for voice, surveyor in zip(voices, surveyors, strict=True):
+            surveyor.add(one_voice(block, voice))
+        frames += len(block)
+        if frames - said >= SAYS_EVERY_SECONDS * sound.rate:
+            said = frames
+            channel.send_json(b"P", {"seconds": frames / sound.rate})
+            channel.flush()
+    found = [surveyor.finish() for surveyor in surveyors]
+    tracks = [
+        Track(voice, one.clips, one.speech_seconds, one.loudest_db)
+        for voice, one in zip(voices, found, strict=True)
+    ]
+    told = _describe(sound, found[0].samples) | {"tracks": [track.to_json() for track in tracks]}
+    channel.send_json(b"J", told)
+
+
+def _voices(sound: Sound, wanted: Wanted) -> list[int | None]:
+    """The channels to hear; None is all together. Raises AudioFault where the file lacks one, or has too many."""
+    if wanted.given is not None:
+        voices = list(wanted.given)
+        if beyond := [voice for voice in voices if voice is not None and voice >= sound.channels]:
+            raise AudioFault(UNSUPPORTED, f"has {sound.channels} channels and none numbered {beyond[0]}")
+        return voices
+    if sound.channels == 1 or wanted.channels == MIX:
+        return [None]
+    if wanted.channels == FIRST:
+        return [0]
+    if sound.channels > MOST_VOICES:
+        reason = f"has {sound.channels} channels, and at most {MOST_VOICES} are split"
+        raise AudioFault(UNSUPPORTED, reason)
+    return list(range(sound.channels))
 
 
 def _read(sound: Sound, channel: "Channel", stretches: list[list[int]] | None, voice: int | None) -> None:
@@ -119,8 +161,8 @@ class Channel:
 def _answer(request: dict[str, Any], descriptor: int, channel: Channel) -> None:
     try:
         with contextlib.closing(open_sound(descriptor)) as sound:
-            if request["do"] == "probe":
-                _probe(sound, channel)
+            if request["do"] == "survey":
+                _survey(sound, channel, Wanted.from_json(request["wanted"]))
             else:
                 _read(sound, channel, request["stretches"], request["channel"])
     except AudioFault as fault:
@@ -143,9 +185,14 @@ def limit(memory_bytes: int) -> None:
 
 
 def main() -> None:
-    """`decoder_child WIRE_DESCRIPTOR MEMORY_BYTES`: serve requests until the parent is gone."""
+    """`decoder_child WIRE_DESCRIPTOR MEMORY_BYTES [survey]`: serve requests until the parent is gone.
+
+    With `survey` the voice detector is loaded before the limits hold.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    if "survey" in sys.argv[3:]:
+        voice_activity.load()
     limit(int(sys.argv[2]))
     channel.send(b"R", b"")
     channel.flush()

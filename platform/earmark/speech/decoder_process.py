@@ -36,11 +36,11 @@ class Budget:
 class Child:
     """A running child. Raises EarmarkError `corpus:decoder:start` when it does not come up."""
 
-    def __init__(self, command: Sequence[str], memory_bytes: int) -> None:
+    def __init__(self, command: Sequence[str], memory_bytes: int, options: Sequence[str] = ()) -> None:
         self._wire, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [*command, str(theirs.fileno()), str(memory_bytes)],
+                [*command, str(theirs.fileno()), str(memory_bytes), *options],
                 env=_environment(),
                 cwd="/",
                 pass_fds=[theirs.fileno()],

@@ -5,7 +5,7 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from earmark.speech import audio_faults
-from earmark.speech.audio import MIN_CLIP_SECONDS, SAMPLE_RATE, Decoded
-from earmark.speech.cutting import Stretch, is_silent
+from earmark.speech.audio import MIN_CLIP_SECONDS, Decoded
+from earmark.speech.cutting import SILENCE_DB, Stretch
 from earmark.speech.decoder_process import COMMAND, Budget, Child, ChildGoneError
 from earmark.speech.errors import EarmarkError
+from earmark.speech.surveyed import SurveyedFile, Track, Wanted
 
 AHEAD = 16
 """Files under way at a time, so that neither side waits for the other."""
@@ -37,26 +38,6 @@ class Limits:
         return self.seconds + self.seconds_per_megabyte * size / 1e6
 
 
-@dataclass(frozen=True)
-class Probed:
-    """What a whole file holds, without its samples.
-
-    `samples` counts them at 16 kHz; `rate` (Hz), `channels` and `format` are the file's own; `loudness` is float32
-    [ceil(samples / 160)], the dBFS of each frame of 10 ms.
-    """
-
-    samples: int
-    rate: int
-    channels: int
-    format: str
-    loudness: np.ndarray
-
-    @property
-    def duration(self) -> float:
-        """Length in seconds."""
-        return self.samples / SAMPLE_RATE
-
-
 @dataclass
 class _Request:
     """One file under way. It is asked for once more if the child is gone before it has answered."""
@@ -64,6 +45,7 @@ class _Request:
     path: Path
     shown: str
     body: bytes
+    watch: Callable[[str, float], None] = lambda name, seconds: None
     is_sent: bool = False
     times_gone: int = 0
     fault: EarmarkError | None = None
@@ -86,8 +68,11 @@ class Decoder:
     gone is held against a file only when it happens twice: something else may have ended it.
     """
 
-    def __init__(self, *, limits: Limits | None = None, command: Sequence[str] = COMMAND) -> None:
+    def __init__(
+        self, *, surveys: bool = False, limits: Limits | None = None, command: Sequence[str] = COMMAND
+    ) -> None:
         self.limits = limits or Limits()
+        self._options = ("survey",) if surveys else ()
         self._command = command
         self._child: Child | None = None
         self._turn = threading.Lock()
@@ -110,12 +95,12 @@ class Decoder:
             self._child.stop()
         self._child = None
 
-    def probe(self, path: Path, *, name: str | None = None) -> Probed:
-        """Decode all of `path`, keeping only its measures. Memory is bounded however long the file is."""
-        (probed,) = self.probe_all([(path, name or path.name)])
-        if isinstance(probed, EarmarkError):
-            raise probed
-        return probed
+    def survey(self, path: Path, wanted: Wanted | None = None, *, name: str | None = None) -> SurveyedFile:
+        """Hear all of `path`, keeping clips and figures only. Memory grows by some 10 MB for each hour."""
+        (found,) = self.survey_all([(path, name or path.name, wanted or Wanted())])
+        if isinstance(found, EarmarkError):
+            raise found
+        return found
 
     def decode(self, path: Path, *, name: str | None = None) -> Decoded:
         """All samples of `path`: 64 kB for each second of audio."""
@@ -124,23 +109,35 @@ class Decoder:
             raise decoded
         return decoded
 
-    def probe_all(self, files: Iterable[tuple[Path, str]]) -> Generator[Probed | EarmarkError]:
-        """`probe` for each (path, name), in order, the child working ahead; a file's fault stands in its place.
+    def survey_all(
+        self,
+        files: Iterable[tuple[Path, str, Wanted]],
+        *,
+        watch: Callable[[str, float], None] = lambda name, seconds: None,
+    ) -> Generator[SurveyedFile | EarmarkError]:
+        """`survey` for each (path, name, wanted), in order, the child working ahead; a fault stands in its place.
 
-        The child is busy until the iterator is exhausted or closed.
+        `watch(name, seconds)` hears every half minute of a long file how much is done; what it raises ends the
+        iterator. The child is busy until the iterator is exhausted or closed.
         """
-        for answer in self._answers(files, {"do": "probe"}):
+        requests = (
+            _Request(path, shown, json.dumps({"do": "survey", "wanted": wanted.to_json()}).encode(), watch)
+            for path, shown, wanted in files
+        )
+        for answer in self._answers(requests):
             if isinstance(answer, EarmarkError):
                 yield answer
             else:
-                yield Probed(**answer.described, loudness=answer.arrays[0])
+                tracks = tuple(Track.from_json(track) for track in answer.described.pop("tracks"))
+                yield SurveyedFile(**answer.described, tracks=tracks)
 
     def decode_all(self, files: Iterable[tuple[Path, str]]) -> Generator[Decoded | EarmarkError]:
         """`decode` for each (path, name), in order, the child working ahead; a file's fault stands in its place.
 
         The child is busy until the iterator is exhausted or closed.
         """
-        for answer in self._answers(files, {"do": "read", "stretches": None, "channel": None}):
+        body = json.dumps({"do": "read", "stretches": None, "channel": None}).encode()
+        for answer in self._answers(_Request(path, shown, body) for path, shown in files):
             if isinstance(answer, EarmarkError):
                 yield answer
             else:
@@ -192,11 +189,7 @@ class Decoder:
             finally:
                 self._whose_turn = None
 
-    def _answers(
-        self, files: Iterable[tuple[Path, str]], asked: dict[str, Any]
-    ) -> Iterator[_Answer | EarmarkError]:
-        body = json.dumps(asked).encode()
-        coming = (_Request(path, shown, body) for path, shown in files)
+    def _answers(self, coming: Iterator[_Request]) -> Iterator[_Answer | EarmarkError]:
         under_way: deque[_Request] = deque()
         with self._own_turn():
             try:
@@ -248,7 +241,7 @@ class Decoder:
                 request.fault = fault
                 continue
             try:
-                self._child = self._child or Child(self._command, self.limits.memory_bytes)
+                self._child = self._child or Child(self._command, self.limits.memory_bytes, self._options)
                 self._child.send(file, request.body)
             finally:
                 os.close(file)
@@ -268,6 +261,10 @@ class Decoder:
                 yield np.frombuffer(payload, "<f4")
                 continue
             said = json.loads(payload)
+            if kind == b"P":
+                request.budget.seconds = max(request.budget.seconds, self.limits.seconds)
+                request.watch(request.shown, said["seconds"])
+                continue
             if kind == b"J":
                 described.update(said)
                 return
@@ -275,13 +272,13 @@ class Decoder:
             raise request.fault
 
 
-def check_worth_keeping(probed: Probed, name: str) -> None:
+def check_worth_keeping(found: SurveyedFile, name: str) -> None:
     """Raise EarmarkError when there is nothing to hear: shorter than 0.1 s, or silent from end to end."""
-    if probed.duration < MIN_CLIP_SECONDS:
-        reason = f"lasts {probed.duration * 1000:.0f} ms; the least is {MIN_CLIP_SECONDS * 1000:.0f} ms"
+    if found.duration < MIN_CLIP_SECONDS:
+        reason = f"lasts {found.duration * 1000:.0f} ms; the least is {MIN_CLIP_SECONDS * 1000:.0f} ms"
         raise _fault(name, audio_faults.TOO_SHORT, reason)
-    if is_silent(probed.loudness):
-        raise _fault(name, audio_faults.SILENT, f"is silent for all its {probed.duration:.1f} s")
+    if found.loudest_db < SILENCE_DB:
+        raise _fault(name, audio_faults.SILENT, f"is silent for all its {found.duration:.1f} s")
 
 
 def _gone(request: _Request, gone: ChildGoneError) -> EarmarkError:

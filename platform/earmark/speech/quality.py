@@ -62,7 +62,7 @@ class QualityMeter:
         joined = np.concatenate([self._odd, bands])
         whole = len(joined) // 2
         self._odd = joined[2 * whole :].copy()
-        self._levels.append(_packed(joined[: 2 * whole].reshape(whole, 2, -1).mean(axis=1)))
+        self._levels.append(_packed(joined[: 2 * whole].reshape(whole, 2, joined.shape[1]).mean(axis=1)))
 
     def finish(self, clipping: Clipping) -> Measured:
         """All that was measured."""

@@ -232,6 +232,8 @@ def _at_the_sound(talk: np.ndarray, loudness: np.ndarray, samples: int) -> np.nd
     250 ms around what the detector said, are right to 10 ms. Elsewhere the detector holds: it is up to 60 ms late where
     speech begins, so that much is added, and 100 ms where it ends.
     """
+    if not len(talk):
+        return talk
     lows, highs = _halves(talk, samples)
     found = talk.copy()
     for at, ((start, end), low, high) in enumerate(

@@ -11,21 +11,13 @@ import soxr
 
 from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.clipping import ClippingMeter
-from earmark.speech.cutting import Stretch
+from earmark.speech.cutting import FRAME, Stretch
 from earmark.speech.fingerprint import Fingerprinter
-from earmark.speech.quality import Quality, QualityMeter, assess
+from earmark.speech.quality import QualityMeter, assess
 from earmark.speech.segmentation import SegmentationSettings, segment, speech
-from earmark.speech.spectra import Spectrograph
+from earmark.speech.spectra import Spectrograph, decibels
+from earmark.speech.surveyed import SurveyedClip
 from earmark.speech.voice_activity import VoiceDetector
-
-
-@dataclass(frozen=True)
-class SurveyedClip:
-    """A stretch of the recording, its figures, and the hashes that near-duplicates of it share (signed, 64 bits)."""
-
-    stretch: Stretch
-    quality: Quality
-    hashes: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -58,6 +50,7 @@ class Surveyor:
     ) -> None:
         self._settings, self._given, self._keep_whole = segmentation, given, keep_whole
         self._samples = 0
+        self._loudest = 0.0
         self._resampler = None
         if rate != SAMPLE_RATE:
             self._resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
@@ -89,12 +82,13 @@ class Surveyor:
                 for each in stretches
             ),
             speech_seconds=float((talk[:, 1] - talk[:, 0]).sum()) / SAMPLE_RATE,
-            loudest_db=float(measured.loudness.max(initial=-120.0)),
+            loudest_db=float(decibels(np.float32(self._loudest**2))),
         )
 
     def _hear(self, samples: np.ndarray) -> None:
         heard = np.clip(samples, -1.0, 1.0)
         self._samples += len(heard)
+        self._loudest = max(self._loudest, _loudest(heard))
         self._voice.add(heard)
         self._measure(self._spectrograph.add(heard))
 
@@ -107,3 +101,10 @@ class Surveyor:
             return segment(talk, loudness, self._samples, self._settings, keep_whole=self._keep_whole)
         ends = [(max(0, each.start), min(each.end, self._samples)) for each in self._given]
         return [Stretch(min(start, end), end) for start, end in ends]
+
+
+def _loudest(samples: np.ndarray) -> float:
+    """The highest deviation of any 10 ms from its mean, so that a constant is silent; 1 is full scale."""
+    whole = len(samples) // FRAME * FRAME
+    frames = samples[:whole].reshape(-1, FRAME) if whole else samples.reshape(1, -1)
+    return float(frames.std(axis=1).max(initial=0.0)) if len(samples) else 0.0

@@ -8,12 +8,15 @@ so the answer is that of the model run frame by frame, to the bit, at twice its 
 import importlib.util
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 
 from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.errors import EarmarkError
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 VOICE_FRAME = 512
 """Samples at 16 kHz that one probability stands for: 32 ms."""
@@ -60,8 +63,10 @@ class VoiceDetector:
 
 
 @cache
-def _model() -> onnxruntime.InferenceSession:
+def _model() -> "onnxruntime.InferenceSession":
     """The model, on one thread: no other is started, which a limited process could not do."""
+    import onnxruntime  # here, so that whoever needs only the settings does not wait for it
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False
