@@ -43,9 +43,9 @@ class Where:
 
         Taken from the description's own folder, or from the nearest one above it in which there is such a file.
         """
-        said = self.audio.relative(said)
-        if said in self.files or posixpath.isabs(said):
-            return said
+        ours = self.audio.relative(said)
+        if posixpath.isabs(said) or "://" in said:
+            return ours
         if self.outer:
             near = self.audio.relative(posixpath.normpath(posixpath.join(self.outer, said)))
             return near if near in self.files else posixpath.normpath(said)
