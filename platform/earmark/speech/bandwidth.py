@@ -12,8 +12,8 @@ _LIVE_DB = 50.0
 _FAINTEST_DB = -108.0
 _LOUDEST_SHARE = 0.03
 _MIRRORED = slice(9, 15)
-_HEARD_DB, _FEWEST = 15.0, 8
-_IMAGE_SPREAD_DB = 2.5
+_HEARD_DB, _FEWEST = 10.0, 8
+_IMAGE_SPREAD_DB = 3.0
 
 
 def band_weights() -> np.ndarray:
@@ -28,7 +28,7 @@ def bandwidth(levels: np.ndarray) -> float:
     """Hz, 0 to 8,000: the upper edge of the highest band that is alive, from its frames' levels in dB: [n, 32].
 
     Alive is a band that comes within 50 dB of the loudest in 3 % of the frames. What a poor resampler puts over 4 kHz,
-    the mirror image of what lies below, is not alive: it moves with its original, to 2.5 dB, as nothing spoken does.
+    the mirror image of what lies below, is not alive: it moves with its original, to 3 dB, as nothing spoken does.
     """
     if not len(levels):
         return 0.0
@@ -43,11 +43,12 @@ def bandwidth(levels: np.ndarray) -> float:
 
 
 def _is_mirrored(levels: np.ndarray, loudest: np.ndarray) -> bool:
-    """Whether bands over 4 kHz follow those as far below it, wherever these are within 15 dB of their loudest."""
+    """Whether bands over 4 kHz follow those as far below it, wherever these are within 10 dB of their loudest."""
     below, above = levels[:, _MIRRORED], levels[:, ::-1][:, _MIRRORED]
     heard = below > loudest[_MIRRORED] - _HEARD_DB
     counts = np.maximum(heard.sum(axis=0), 1)
     apart = np.where(heard, above - below, 0.0)
     spread = np.sqrt(np.maximum((apart**2).sum(axis=0) / counts - (apart.sum(axis=0) / counts) ** 2, 0))
+    follows = spread < np.minimum(_IMAGE_SPREAD_DB, below.std(axis=0) / 2)
     enough = counts >= _FEWEST
-    return bool(enough.sum() >= 3 and np.median(spread[enough]) < _IMAGE_SPREAD_DB)
+    return bool(enough.sum() >= 3 and follows[enough].mean() > 0.5)

@@ -1,6 +1,7 @@
 """What a clip is worth listening to: the figures of its quality, from measures of each 10 ms of its recording."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from earmark.speech.spectra import decibels
 LEVEL_FRAME = 2 * FRAME
 _STEP_DB = 0.5
 _LOWEST_DB = -120.0
+_SURROUNDINGS = SAMPLE_RATE
+_GUARD = 60 * SAMPLE_RATE // 1000
 
 
 @dataclass(frozen=True)
@@ -80,18 +83,40 @@ def assess(measured: Measured, stretch: Stretch, speech: np.ndarray) -> Quality:
     length = stretch.end - stretch.start
     inside = np.clip(speech, stretch.start, stretch.end)
     spoken = int((inside[:, 1] - inside[:, 0]).sum())
-    levels = measured.levels[stretch.start // LEVEL_FRAME : max(1, stretch.end // LEVEL_FRAME)] * _STEP_DB
-    levels = levels.astype(np.float32) + _LOWEST_DB
-    centres = (np.arange(len(levels)) + 0.5 + stretch.start // LEVEL_FRAME) * LEVEL_FRAME
-    before = np.searchsorted(speech[:, 0], centres, side="right")
-    is_speech = (before > 0) & (centres < np.concatenate([[0], speech[:, 1]])[before])
+    near = slice(
+        max(0, stretch.start - _SURROUNDINGS) // LEVEL_FRAME, (stretch.end + _SURROUNDINGS) // LEVEL_FRAME
+    )
+    levels = measured.levels[near]
+    centres = (np.arange(len(levels)) + near.start) * LEVEL_FRAME + LEVEL_FRAME // 2
+    in_clip = (centres >= stretch.start) & (centres < stretch.end)
+    is_speech = _within(centres, speech)[in_clip]
+    is_quiet = ~_within(centres, speech + np.array([-_GUARD, _GUARD]))
+    heard = levels[in_clip]
     return Quality(
         speech_seconds=spoken / SAMPLE_RATE,
         silence_share=1 - spoken / length if length else 1.0,
-        snr_db=snr.estimate(levels, is_speech),
+        snr_db=snr.estimate(_power()[heard], is_speech, _power()[levels[is_quiet]]),
         clipped_share=measured.clipping.share(stretch.start_seconds, stretch.end / SAMPLE_RATE),
-        bandwidth_hz=bandwidth.bandwidth(levels[is_speech] if is_speech.any() else levels),
+        bandwidth_hz=bandwidth.bandwidth(_decibels()[heard[is_speech] if is_speech.any() else heard]),
         loudness_lufs=loudness.integrated(
             measured.weighted[stretch.start // FRAME : -(-stretch.end // FRAME)]
         ),
     )
+
+
+def _within(at: np.ndarray, stretches: np.ndarray) -> np.ndarray:
+    """Whether each of `at` lies in one of the stretches, int64 [n, 2], which are sorted by start and by end."""
+    begun = np.searchsorted(stretches[:, 0], at, side="right")
+    ended = np.searchsorted(stretches[:, 1], at, side="right")
+    return begun > ended
+
+
+@cache
+def _decibels() -> np.ndarray:
+    """float32 [256]: what each packed level stands for."""
+    return (np.arange(256) * _STEP_DB + _LOWEST_DB).astype(np.float32)
+
+
+@cache
+def _power() -> np.ndarray:
+    return 10 ** (_decibels() / 10)
