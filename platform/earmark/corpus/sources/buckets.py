@@ -29,6 +29,7 @@ from earmark.speech.errors import EarmarkError
 
 MOST_OBJECTS = 5_000_000
 BLOCK = 1 << 20
+RETRIES = {"max_attempts": 5, "mode": "standard"}
 _ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)
 _GONE = ("NoSuchKey", "404", "PreconditionFailed", "412", "InvalidObjectState")
 
@@ -44,19 +45,22 @@ class BucketTree:
         self._objects: dict[str, tuple[int, str]] | None = None
 
     def check(self) -> None:
+        self._check_allowed()
+        if not self.glimpse(1):
+            message = f"There is nothing below {self._address!r}."
+            raise EarmarkError("corpus:bucket:empty", message, "Check the prefix: it names a folder.")
+
+    def _check_allowed(self) -> None:
+        """The bucket is one that the settings name: looked at again by the worker, which has settings of its own."""
         if not self._bucket:
             message = f"{self._address!r} is no address of a bucket."
             raise EarmarkError("corpus:bucket:address", message, "Write it as s3://bucket/prefix.")
-        allowed = settings.EARMARK.import_buckets
-        if self._bucket not in allowed:
+        if self._bucket not in settings.EARMARK.import_buckets:
             raise EarmarkError(
                 "corpus:bucket:not-allowed",
                 f"The bucket {self._bucket!r} is not one that audio may be brought in from.",
                 "Who runs the platform may add it to EARMARK_IMPORT_BUCKETS, for the site and the workers.",
             )
-        if not self.glimpse(1):
-            message = f"There is nothing below {self._address!r}."
-            raise EarmarkError("corpus:bucket:empty", message, "Check the prefix: it names a folder.")
 
     def glimpse(self, most: int) -> list[str]:
         if self._objects is not None:
@@ -113,11 +117,12 @@ class BucketTree:
     @cached_property
     def _client(self) -> Any:
         """Credentials come from the environment of the process, as boto3 reads it, and from nobody else."""
+        self._check_allowed()
         endpoint = settings.EARMARK.s3_endpoint or None
         config = Config(
             connect_timeout=10,
             read_timeout=60,
-            retries={"max_attempts": 5, "mode": "standard"},
+            retries=RETRIES,
             s3={"addressing_style": "path"} if endpoint else {},
         )
         return boto3.client("s3", endpoint_url=endpoint, config=config)
