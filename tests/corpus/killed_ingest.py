@@ -51,7 +51,7 @@ def main() -> None:
         lambda: kill_at(stored, "_into_place", 1),
         lambda: kill_at(stored, "_into_place", 2, after=True),
         lambda: kill_at(ingest, "record", 2, after=True),
-        lambda: kill_at(arrivals, "cut", 2),
+        lambda: kill_at(arrivals, "pieces_of", 2),
         lambda: kill_at(recording, "_outcome", 2),
     ):
         run_and_die(plan, run)

@@ -3,20 +3,22 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, connection
 
-from earmark.corpus import arrivals, ingest, recording, stored
+from earmark.corpus import arrivals, ingest, recording, stored, surveying
 from earmark.corpus.ingest import run_ingest, submit_ingest
 from earmark.corpus.models import Clip, Import, ImportFile, Recording, Reference, Speaker, Split
 from earmark.jobs import running
 from earmark.jobs.models import Job, Status
 from earmark.speech.errors import EarmarkError
+from earmark.speech.segmentation import SegmentationSettings
 from tests.corpus import world
 from tests.services import STACK
-from tests.speech.audio_files import tone, write
+from tests.speech.audio_files import tone, write, write_talk
 
 pytestmark = pytest.mark.django_db
 
@@ -47,16 +49,37 @@ def test_a_file_becomes_a_recording_and_a_clip(tmp_path: Path, media: Path) -> N
     assert [path.parent.name for path in media.rglob("*.*")] == [one.sha256[:2]]
 
 
-def test_a_long_recording_is_cut_into_clips_that_cover_it(tmp_path: Path) -> None:
-    write(tmp_path / "long.flac", 75.0)
-    world.bring_in(world.collection(), tmp_path)
-    clips = list(Clip.objects.order_by("start"))
-    assert len(clips) >= 3
+def test_a_long_recording_is_cut_at_its_pauses(tmp_path: Path) -> None:
+    write_talk(tmp_path / "long.flac", 14)
+    into = world.collection()
+    world.bring_in(into, tmp_path)
+    one, clips = Recording.objects.get(), list(Clip.objects.order_by("start"))
+    assert one.seconds > 40
+    assert len(clips) >= 2
     assert all(clip.seconds <= 30.0 for clip in clips)
-    ends = [clip.start + clip.seconds for clip in clips]
-    assert [clip.start for clip in clips] == pytest.approx([0.0, *ends[:-1]])
-    assert ends[-1] == pytest.approx(75.0)
+    assert all(before.start + before.seconds <= after.start for before, after in pairwise(clips))
+    assert sum(clip.speech_seconds or 0 for clip in clips) == pytest.approx(one.seconds - 15, rel=0.1)
     assert len({clip.split for clip in clips}) == 1
+    assert {clip.segmentation for clip in clips} == {one.segmentation}
+    assert one.segmentation is not None
+    assert (one.segmentation.generation, one.segmentation.method) == (1, "voice")
+    assert SegmentationSettings.from_json(one.segmentation.parameters) == SegmentationSettings()
+    assert all(clip.is_fit and clip.unfit == "" for clip in clips)
+
+
+def test_a_long_recording_in_which_nobody_speaks_has_no_clips_and_says_so(tmp_path: Path) -> None:
+    write(tmp_path / "hum.flac", 40.0)
+    made, _ = world.bring_in(world.collection(), tmp_path)
+    assert world.outcome_of(made) == {"hum.flac": ("ingested", "corpus:segmentation:no-speech")}
+    assert not Clip.objects.exists()
+
+
+def test_what_holds_no_speech_is_kept_as_unfit(tmp_path: Path) -> None:
+    write(tmp_path / "hum.flac", 4.0)
+    write_talk(tmp_path / "talk.flac", 1)
+    world.bring_in(world.collection(), tmp_path)
+    verdicts = {clip.recording.name: (clip.is_fit, clip.unfit) for clip in Clip.objects.all()}
+    assert verdicts == {"hum.flac": (False, "silent"), "talk.flac": (True, "")}
 
 
 def test_what_is_no_audio_by_its_name_is_counted_and_left_aside(tmp_path: Path) -> None:
@@ -147,11 +170,11 @@ def test_speakers_are_dealt_to_all_sides_and_never_to_two(tmp_path: Path) -> Non
 
 
 def test_a_text_for_a_recording_of_several_clips_is_not_guessed_at(tmp_path: Path) -> None:
-    write(tmp_path / "long.wav", 40.0)
+    write_talk(tmp_path / "long.wav", 14)
     manifest = manifest_of(tmp_path, {"path": "long.wav", "text": "much was said"})
     made, _ = world.bring_in(world.collection(), tmp_path, manifest)
     assert world.outcome_of(made) == {"long.wav": ("ingested", "corpus:manifest:text-unplaced")}
-    assert "2 clips" in made.files.get().error
+    assert f"{Clip.objects.count()} clips" in made.files.get().error
     assert not Reference.objects.exists()
 
 
@@ -174,11 +197,11 @@ def test_two_collections_share_the_bytes_and_nothing_else(tmp_path: Path, media:
     assert len([path for path in media.rglob("*") if path.is_file()]) == 2
 
 
-def test_progress_names_each_file(tmp_path: Path) -> None:
+def test_progress_names_the_last_file(tmp_path: Path) -> None:
     made, _ = submit_ingest(collection=world.collection(), source=folder_of(tmp_path, 3))
     context = world.Context()
     run_ingest(context, import_id=made.pk)
-    assert context.told == [(1, 3, "00.wav"), (2, 3, "01.wav"), (3, 3, "02.wav")]
+    assert context.told[-1] == (3, 3, "02.wav")
 
 
 def test_bad_orders_are_refused_before_anything_is_asked(tmp_path: Path) -> None:
@@ -204,10 +227,10 @@ def test_the_job_does_the_import(tmp_path: Path) -> None:
 STEPS = {
     "hashing": (stored, "sha256_of"),
     "keeping": (stored, "keep_file"),
-    "cutting": (arrivals, "cut"),
+    "cutting": (arrivals, "pieces_of"),
     "recording": (ingest, "record"),
-    "speakers": (recording, "_speakers"),
-    "clips": (recording, "_clips"),
+    "speakers": (recording, "voices_of"),
+    "clips": (recording, "new_clip"),
     "outcomes": (recording, "_outcome"),
 }
 
@@ -267,11 +290,13 @@ def test_killed_with_sigkill_time_and_again_it_completes(tmp_path: Path, media: 
     )
 
 
-def test_asked_to_stop_it_stops_between_files(tmp_path: Path) -> None:
+def test_asked_to_stop_it_stops_between_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "FILES_AT_ONCE", 1)
+    monkeypatch.setattr(surveying, "LOOKS_UP_SECONDS", 60.0)
     made, _ = submit_ingest(collection=world.collection(), source=folder_of(tmp_path, 4))
     with pytest.raises(world.StoppedError):
         run_ingest(world.Context(stop_after=2), import_id=made.pk)
-    assert Recording.objects.count() == 0
+    assert Recording.objects.count() == 2
     assert run_ingest(world.Context(), import_id=made.pk)["ingested"] == 4
 
 

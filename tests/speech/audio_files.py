@@ -3,9 +3,13 @@
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
+import soxr
+
+from earmark.speech.synthesis import Synthesiser, Voice
 
 ENCODINGS = {
     "wav": ("WAV", "PCM_16"),
@@ -44,6 +48,25 @@ def write(
     """A tone in the format that `path` is named for; each (seconds, hertz) is content of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encoded(tone(seconds, rate, channels, hertz), rate, path.suffix.lstrip(".").lower()))
+    return path
+
+
+def talk(sentences: int, *, pause: float = 1.0, voice: str = "m3", first: int = 0) -> np.ndarray:
+    """That many spoken sentences, each of its own, with pauses of `pause` seconds around them: float32 [n], 16 kHz."""
+    speaker, quiet = Synthesiser(), np.zeros(round(pause * 16_000), np.float32)
+    pieces = [quiet]
+    for number in range(first, first + sentences):
+        said = speaker.say(
+            f"number {number * 37 + 100} please turn on the light in the kitchen", Voice("en-us", voice)
+        )
+        pieces += [soxr.resample(said.samples, said.rate, 16_000), quiet]
+    return np.concatenate(pieces)
+
+
+def write_talk(path: Path, sentences: int, **options: Any) -> Path:
+    """`talk` in the format that `path` is named for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encoded(talk(sentences, **options), 16_000, path.suffix.lstrip(".").lower()))
     return path
 
 

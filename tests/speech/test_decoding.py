@@ -108,7 +108,8 @@ def test_files_are_answered_in_order_though_the_child_works_ahead(decoder: Decod
         elif number % 5 != 4:
             write(path, 0.2 + number / 100)
         files.append((path, path.name))
-    for answers in (list(decoder.survey_all([(path, name, Wanted()) for path, name in files])), list(decoder.decode_all(files))):
+    surveyed = list(decoder.survey_all([(path, name, Wanted()) for path, name in files]))
+    for answers in (surveyed, list(decoder.decode_all(files))):
         assert len(answers) == len(files)
         for number, answer in enumerate(answers):
             if number % 5 < 3:

@@ -1,0 +1,78 @@
+"""An import afterwards: failed files tried again, all of it undone."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from earmark.corpus import imports, samples
+from earmark.corpus.imports import retry_failed, run_undo, undo
+from earmark.corpus.ingest import run_ingest
+from earmark.corpus.models import Clip, Recording, Reference, Speaker
+from earmark.corpus.references import set_reference
+from earmark.speech.errors import EarmarkError
+from tests.corpus import world
+from tests.speech.audio_files import write
+
+pytestmark = pytest.mark.django_db
+
+
+def test_failed_files_are_looked_at_again_and_only_they(tmp_path: Path) -> None:
+    write(tmp_path / "good.wav", 0.5)
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    made, _ = world.bring_in(world.collection(), tmp_path)
+    assert world.outcome_of(made)["bad.wav"] == ("failed", "corpus:audio:unreadable")
+    write(tmp_path / "bad.wav", 0.7)
+    retry_failed(made=made, by=None)
+    run_ingest(world.Context(), import_id=made.pk)
+    assert world.outcome_of(made) == {"bad.wav": ("ingested", ""), "good.wav": ("ingested", "")}
+    with pytest.raises(EarmarkError) as caught:
+        retry_failed(made=made, by=None)
+    assert caught.value.error_id == "corpus:import:nothing-failed"
+
+
+def test_an_import_is_undone_with_its_bytes_and_nothing_else(
+    tmp_path: Path, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "RECORDINGS_AT_ONCE", 2)
+    into, other = world.collection("one"), world.collection("two")
+    for number in range(5):
+        write(tmp_path / "new" / f"{number}.wav", 0.5 + number / 10)
+    (tmp_path / "old").mkdir()
+    shutil.copy(tmp_path / "new" / "0.wav", tmp_path / "old")
+    (tmp_path / "m.csv").write_text(
+        "path,speaker,text\n1.wav,anna,hello\n2.wav,anna,\n3.wav,,\n4.wav,,\n0.wav,,\n"
+    )
+    earlier, _ = world.bring_in(into, tmp_path / "old")
+    world.bring_in(other, tmp_path / "old")
+    shared, _ = world.bring_in(other, tmp_path / "new")
+    made, found = world.bring_in(into, tmp_path / "new", tmp_path / "m.csv")
+    assert (found["ingested"], found["duplicate"]) == (4, 1)
+    samples.clip_flac(Clip.objects.get(recording__name="1.wav", collection=into))
+    undo(made=made, by=None)
+    assert run_undo(world.Context(), import_id=made.pk) == {"recordings": 4}
+    assert list(Recording.objects.filter(collection=into).values_list("name", flat=True)) == ["0.wav"]
+    assert Recording.objects.filter(collection=other).count() == 5
+    assert Speaker.objects.get().name == "anna"
+    undo(made=shared, by=None)
+    run_undo(world.Context(), import_id=shared.pk)
+    kept = [path for path in media.rglob("*") if path.is_file()]
+    assert [path.parent.parent.name for path in kept] == ["recordings"]
+    assert not list(media.glob("clips-*/*/*"))
+    assert earlier.files.get().recording is not None
+    for again in (lambda: undo(made=made, by=None), lambda: retry_failed(made=made, by=None)):
+        with pytest.raises(EarmarkError) as caught:
+            again()
+        assert caught.value.error_id == "corpus:import:undone"
+
+
+def test_an_import_that_people_worked_on_stays(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", 0.5)
+    made, _ = world.bring_in(world.collection(), tmp_path)
+    set_reference(clip_id=Clip.objects.get().pk, text="a", kind=Reference.Kind.ANNOTATOR, author="anna")
+    with pytest.raises(EarmarkError, match="references") as caught:
+        undo(made=made, by=None)
+    assert caught.value.error_id == "corpus:import:in-use"
+    made.refresh_from_db()
+    assert made.undone_at is None
+    assert Clip.objects.exists()
