@@ -35,9 +35,11 @@ def collection(slug: str = "voices") -> Collection:
     return Collection.objects.create(slug=slug, name=slug.title())
 
 
-def bring_in(into: Collection, folder: Path, manifest: Path | None = None) -> tuple[Import, dict[str, Any]]:
+def bring_in(
+    into: Collection, folder: Path, manifest: Path | None = None, **options: str
+) -> tuple[Import, dict[str, Any]]:
     """Ingest `folder` here and now."""
-    made, _ = submit_ingest(collection=into, source=folder, manifest=manifest)
+    made, _ = submit_ingest(collection=into, source=folder, manifest=manifest, **options)
     return made, run_ingest(Context(), import_id=made.pk)
 
 
