@@ -157,7 +157,7 @@ def conversation(
 
 
 def noise(kind: str, samples: int, rng: Random, synthesiser: Synthesiser) -> np.ndarray:
-    """float32 [samples], mean square 1: `white`, `pink`, `babble` (eight voices), `hum` (50 Hz, overtones, some hiss)."""
+    """float32 [samples], mean square 1: `white`, `pink`, `babble` (eight voices), `hum` (50 Hz and overtones)."""
     random = np.random.default_rng(rng.getrandbits(64))
     if kind == "babble":
         made = sum(_chatter(samples, rng, synthesiser) for _ in range(8))

@@ -1,8 +1,11 @@
 """Acoustic fingerprints: a few hashes per clip that a re-encoded, louder or slightly shifted copy shares.
 
-Peaks of the spectrogram between 250 and 3,400 Hz, what survives codecs and telephones, are paired with later ones (the constellation of Wang, "An Industrial-Strength Audio Search Algorithm", ISMIR 2003). The set of a clip's pairs is
-reduced by MinHash, a few minima to a hash (Baluja and Covell, "Waveprint", Pattern Recognition 41, 2008), so that the
-chance to share one grows steeply with how much of their sets two clips share.
+Peaks of the spectrogram between 250 and 3,400 Hz, what survives codecs and telephones, are joined with later ones (the
+constellation of Wang, "An Industrial-Strength Audio Search Algorithm", ISMIR 2003), by threes, for speech is so much
+alike that pairs are not enough to tell sentences apart. The set of a clip's triples is reduced by MinHash, two minima to
+a hash (Baluja and Covell, "Waveprint", Pattern Recognition 41, 2008; all minima from one hash of each triple: Li, Owen
+and Zhang, "One Permutation Hashing", NIPS 2012). Two clips that share a part J of their triples share about J^2 of
+their hashes: a half becomes a quarter, a thousandth a millionth.
 """
 
 from collections.abc import Sequence
@@ -14,26 +17,27 @@ from earmark.speech.cutting import FRAME, Stretch
 from earmark.speech.spectra import bin_hertz
 
 HASHES = 24
-_ROWS = 2
 
+_MINIMA = 2
 _BANDS = 40
 _LOWEST_HERTZ, _HIGHEST_HERTZ = 250.0, 3_400.0
-_REACH_FRAMES, _REACH_BANDS = 8, 3
-_FAINT = 1e-9
-_FAN = 4
-_NEAREST, _FARTHEST = 4, 96
-_DELTA_STEP = 4
-_MASK = (1 << 64) - 1
+_SMOOTHED = 5
+_REACH_FRAMES, _REACH_BANDS = 10, 3
+_MARGIN = _REACH_FRAMES + _SMOOTHED // 2
+_SILENT, _FAINT = 1e-11, 10**-4.5
+_NEAREST, _FARTHEST, _STEP = 8, 64, 8
+_NONE = np.uint64(2**64 - 1)
 
 
 class Fingerprinter:
     """Finds a recording's peaks from its power spectra as they stream by."""
 
     def __init__(self) -> None:
-        self._waiting = np.zeros((_REACH_FRAMES, _BANDS), np.float32)
-        self._first = -_REACH_FRAMES
+        self._waiting = np.zeros((_MARGIN, _BANDS), np.float32)
+        self._judged = 0
         self._times: list[np.ndarray] = []
         self._bands: list[np.ndarray] = []
+        self._powers: list[np.ndarray] = []
 
     def add(self, power: np.ndarray) -> None:
         """Take in float32 [frames, 257]."""
@@ -41,31 +45,40 @@ class Fingerprinter:
 
     def finish(self) -> "Fingerprints":
         """Of the whole recording."""
-        self._find(np.zeros((_REACH_FRAMES, _BANDS), np.float32))
-        parts = (self._times, self._bands)
-        return Fingerprints(*(np.concatenate(part) if part else np.zeros(0, np.int64) for part in parts))
+        self._find(np.zeros((_MARGIN, _BANDS), np.float32))
+        parts = (self._times, self._bands, self._powers)
+        return Fingerprints(*(np.concatenate(part) if part else np.zeros(0, np.int32) for part in parts))
 
     def _find(self, bands: np.ndarray) -> None:
         joined = np.concatenate([self._waiting, bands])
-        judged = len(joined) - 2 * _REACH_FRAMES
+        judged = len(joined) - 2 * _MARGIN
         if judged <= 0:
             self._waiting = joined
             return
-        around = _highest_around(joined, _REACH_FRAMES)[:judged]
-        padded = np.pad(around, ((0, 0), (_REACH_BANDS, _REACH_BANDS)))
-        around = _highest_around(padded.T, _REACH_BANDS).T
-        centre = joined[_REACH_FRAMES : _REACH_FRAMES + judged]
-        times, peaks = np.nonzero((centre >= around) & (centre > _FAINT))
-        self._times.append(times + self._first + _REACH_FRAMES)
-        self._bands.append(peaks)
-        self._first += judged
+        smooth = _summed(joined)
+        highest = _highest_around(smooth, _REACH_FRAMES)
+        highest = _highest_around(np.pad(highest.T, ((_REACH_BANDS, _REACH_BANDS), (0, 0))), _REACH_BANDS).T
+        smooth = smooth[_REACH_FRAMES : _REACH_FRAMES + judged]
+        times, peaks = np.nonzero((smooth >= highest) & (smooth > _SILENT))
+        self._times.append((times + self._judged).astype(np.int32))
+        self._bands.append(peaks.astype(np.uint8))
+        self._powers.append(smooth[times, peaks])
+        self._judged += judged
         self._waiting = joined[judged:].copy()
+
+
+def _summed(bands: np.ndarray) -> np.ndarray:
+    """The sum of each five frames on end: added one by one, it does not hang on where blocks begin."""
+    frames = len(bands) - _SMOOTHED + 1
+    total = bands[:frames].copy()
+    for offset in range(1, _SMOOTHED):
+        total += bands[offset : offset + frames]
+    return total
 
 
 def _highest_around(values: np.ndarray, reach: int) -> np.ndarray:
     """The highest of 2 reach + 1 values along the first axis, wherever that many are there."""
-    width, done = 2 * reach + 1, 1
-    highest = values
+    width, done, highest = 2 * reach + 1, 1, values
     while done < width:
         step = min(done, width - done)
         highest = np.maximum(highest[:-step], highest[step:])
@@ -75,52 +88,65 @@ def _highest_around(values: np.ndarray, reach: int) -> np.ndarray:
 
 @cache
 def _band_weights() -> np.ndarray:
-    """float32 [257, 40]: triangles evenly apart in log frequency."""
+    """float32 [257, 40]: triangles evenly apart in log frequency, none narrower than two bins."""
     edges = np.geomspace(_LOWEST_HERTZ, _HIGHEST_HERTZ, _BANDS + 2)
-    hertz = bin_hertz()[:, None]
-    half = np.maximum(edges[2:] - edges[:-2], 62.5) / 2
-    return np.maximum(1 - np.abs(hertz - edges[1:-1]) / half, 0).astype(np.float32)
+    half = np.maximum((edges[2:] - edges[:-2]) / 2, bin_hertz()[1])
+    return np.maximum(1 - np.abs(bin_hertz()[:, None] - edges[1:-1]) / half, 0).astype(np.float32)
 
 
 class Fingerprints:
-    """The peaks of a recording: int64 [n] frame of 10 ms, and [n] band, in order of time."""
+    """The peaks of a recording in order of time: int32 [n] the frame of 10 ms, uint8 [n] band, float32 [n] power."""
 
-    def __init__(self, times: np.ndarray, bands: np.ndarray) -> None:
-        self._times, self._bands = times, bands
+    def __init__(self, times: np.ndarray, bands: np.ndarray, powers: np.ndarray) -> None:
+        self._times, self._bands, self._powers = times, bands, powers
 
     def hashes(self, stretch: Stretch) -> tuple[int, ...]:
-        """Up to 24 signed 64-bit hashes of a stretch; none where it is silent."""
+        """Up to 24 signed 64-bit hashes of a stretch, all different; few or none where little is heard in it."""
         first, last = np.searchsorted(self._times, [stretch.start / FRAME, stretch.end / FRAME])
-        pairs = _pairs(self._times[first:last], self._bands[first:last])
-        return tuple(_minima(pairs).tolist()) if len(pairs) else ()
+        powers = self._powers[first:last]
+        heard = powers > _FAINT * powers.max(initial=0.0)
+        triples = _triples(
+            self._times[first:last][heard].astype(np.int64), self._bands[first:last][heard].astype(np.int64)
+        )
+        return tuple(_minima(triples).tolist())
 
 
-def _pairs(times: np.ndarray, bands: np.ndarray) -> np.ndarray:
-    """Each peak with those that follow it: uint64 [n], both bands and the time between, apart."""
-    found = []
-    for step in range(1, min(_FAN * 4, len(times))):
-        apart = times[step:] - times[:-step]
-        near = (apart >= _NEAREST) & (apart < _FARTHEST)
-        found.append(((bands[:-step] * _BANDS + bands[step:]) * 64 + apart // _DELTA_STEP)[near])
-    return np.unique(np.concatenate(found)).astype(np.uint64) if found else np.zeros(0, np.uint64)
+def _triples(times: np.ndarray, bands: np.ndarray) -> np.ndarray:
+    """Three peaks each, the last within 640 ms of the first: uint64 [n], their bands and the two times between."""
+    soonest = np.searchsorted(times, times + _NEAREST)
+    latest = np.searchsorted(times, times + _FARTHEST)
+    first, second = _each(np.arange(len(times)), soonest, latest)
+    pair, third = _each(np.arange(len(first)), soonest[second], latest[first])
+    first, second = first[pair], second[pair]
+    code = (bands[first] * 64 + bands[second]) * 64 + bands[third]
+    code = (code * 64 + (times[second] - times[first]) // _STEP) * 64 + (
+        times[third] - times[second]
+    ) // _STEP
+    return code.astype(np.uint64)
 
 
-def _minima(pairs: np.ndarray) -> np.ndarray:
-    """int64 [24]: each the mix of `_ROWS` minima under hash functions of their own."""
-    minima = _mixed(pairs[None, :] + _seeds()[:, None]).min(axis=1).reshape(HASHES, _ROWS)
-    folded = minima[:, 0]
-    for row in range(1, _ROWS):
-        folded = _mixed(folded + minima[:, row])
-    return folded.view(np.int64)
+def _each(of: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each of `of` beside each number from its start to before its end."""
+    counts = np.maximum(ends - starts, 0)
+    before = np.cumsum(counts) - counts
+    return np.repeat(of, counts), np.arange(int(counts.sum())) + np.repeat(starts - before, counts)
 
 
-@cache
-def _seeds() -> np.ndarray:
-    return _mixed(np.arange(1, HASHES * _ROWS + 1, dtype=np.uint64))
+def _minima(triples: np.ndarray) -> np.ndarray:
+    """int64 [at most 24]: each the mix of two of 48 minima; one that lacks a minimum is left out."""
+    mixed = _mixed(triples)
+    bins = ((mixed >> np.uint64(40)) * np.uint64(HASHES * _MINIMA) >> np.uint64(24)).astype(np.int64)
+    minima = np.full(HASHES * _MINIMA, _NONE)
+    np.minimum.at(minima, bins, _mixed(mixed))
+    rows = minima.reshape(HASHES, _MINIMA)
+    folded = np.arange(HASHES, dtype=np.uint64)
+    for column in rows.T:
+        folded = _mixed(folded + column)
+    return np.unique(folded[(rows != _NONE).all(axis=1)].view(np.int64))
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
-    """SplitMix64's finaliser: every bit of uint64 depends on every bit."""
+    """SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): every bit of a uint64 comes to hang on every bit."""
     mixed = values + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -128,7 +154,6 @@ def _mixed(values: np.ndarray) -> np.ndarray:
 
 
 def similarity(first: Sequence[int], second: Sequence[int]) -> float:
-    """The share of hashes two clips have in common, 0 to 1; 0 where either has none."""
-    if not first or not second:
-        return 0.0
-    return len(set(first) & set(second)) / max(len(set(first)), len(set(second)))
+    """The share of their hashes that two clips have in common, 0 to 1; 0 where either has none."""
+    ours, theirs = set(first), set(second)
+    return len(ours & theirs) / max(len(ours), len(theirs)) if ours and theirs else 0.0

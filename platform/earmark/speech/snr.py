@@ -19,8 +19,8 @@ _TINY = 1e-12
 def estimate(power: np.ndarray, is_speech: np.ndarray, quiet: np.ndarray) -> float | None:
     """dB, -10 to 60: the mean power of speech over that of noise while there is speech; None without speech.
 
-    `power` is float [n, bands], a clip's frames of 20 ms; `is_speech` bool [n]; `quiet` float [m, bands], frames without
-    speech in the clip and near it.
+    `power` is float [n, bands], a clip's frames of 20 ms; `is_speech` bool [n]; `quiet` float [m, bands], frames
+    without speech in the clip and near it.
     """
     if not is_speech.any():
         return None
