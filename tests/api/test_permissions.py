@@ -9,6 +9,7 @@ from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from earmark.accounts.roles import Role
+from earmark.corpus.models import Upload, UploadBatch
 from tests.api.world import PASSWORD, World, build
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -49,6 +50,15 @@ READ = [
 ]  # fmt: skip
 WRITE = [
     Row(method="POST", path=f"{IN}imports/", needs=Role.MANAGER, status=202, body=audio, format="multipart"),
+    Row(method="POST", path=f"{IN}imports/server/", needs=Role.ADMIN, status=400),
+    Row(method="POST", path="imports/{pk}/retry/", needs=Role.MANAGER, status=202),
+    Row(method="POST", path="imports/{pk}/undo/", needs=Role.MANAGER, status=409),
+    Row(path=f"{IN}uploads/", needs=Role.MANAGER),
+    Row(method="POST", path=f"{IN}uploads/", needs=Role.MANAGER, status=412),
+    Row(method="DELETE", path=f"{IN}uploads/", needs=Role.MANAGER, status=204),
+    Row(method="POST", path=f"{IN}uploads/import/", needs=Role.MANAGER, status=409),
+    Row(method="PATCH", path="uploads/{pk}/", needs=Role.MANAGER, status=412),
+    Row(method="DELETE", path="uploads/{pk}/", needs=Role.MANAGER, status=412),
     Row(method="POST", path=f"{IN}transcriptions/", needs=Role.MANAGER, status=202),
     Row(
         method="POST",
@@ -118,6 +128,7 @@ def offered() -> set[tuple[str, str]]:
     for path, pattern in addresses(get_resolver()):
         if path.startswith("api/v1/"):
             shown = path.removeprefix("api/v1/").replace("<slug:slug>", "{slug}").replace("<int:pk>", "{pk}")
+            shown = shown.replace("<uuid:pk>", "{pk}")
             view = pattern.callback.cls  # type: ignore[union-attr]
             allowed = {name.upper() for name in view.http_method_names}
             found |= {
@@ -146,6 +157,8 @@ def ask(world: World, row: Row, name: str) -> int:
 
 
 def test_who_gets_in(world: World) -> None:
+    batch = UploadBatch.objects.create(collection=world.collection, created_by=world.people["viewer"])
+    world.pks["uploads"] = Upload.objects.create(batch=batch, path="a.wav", length=3).pk
     wrong = {}
     for row in TABLE:
         expected = {"anonymous": 401, "outsider": 404, "superuser": row.status}

@@ -1,6 +1,7 @@
 """A small collection with one of everything, in rows."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.core.files.base import ContentFile
 from django.utils import timezone
@@ -43,7 +44,7 @@ class World:
     training: TrainingJob
     export: Export
     people: dict[str, User] = field(default_factory=dict)
-    pks: dict[str, int] = field(default_factory=dict)
+    pks: dict[str, Any] = field(default_factory=dict)
 
     def client(self, name: str) -> APIClient:
         """A client signed in as `name`; "anonymous" is nobody."""

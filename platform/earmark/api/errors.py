@@ -21,11 +21,15 @@ STATUS_OF_ENDING = {
     **dict.fromkeys(("unreachable", "unavailable", "no-key"), status.HTTP_503_SERVICE_UNAVAILABLE),
     **dict.fromkeys(
         (
-            "busy", "empty", "finished", "leak", "mismatch", "missing", "name_taken", "not-open", "not-ready",
-            "nothing-to-ask", "unevaluated",
+            "busy", "closed", "empty", "finished", "in-use", "leak", "mismatch", "missing", "name_taken", "not-open",
+            "not-ready", "nothing-failed", "nothing-to-ask", "offset", "undone", "unevaluated", "unfinished",
         ),
         status.HTTP_409_CONFLICT,
     ),
+    **dict.fromkeys(("too-large", "too-long"), status.HTTP_413_REQUEST_ENTITY_TOO_LARGE),
+    **dict.fromkeys(("no-space", "quota"), status.HTTP_507_INSUFFICIENT_STORAGE),
+    "media-type": status.HTTP_415_UNSUPPORTED_MEDIA_TYPE,
+    "version": status.HTTP_412_PRECONDITION_FAILED,
 }  # fmt: skip
 """HTTP status by the last word of an `error_id`; every other EarmarkError is 400."""
 

@@ -18,8 +18,11 @@ from earmark.api.idempotency import once_per_key
 from earmark.api.jobs import Accepted, accepted
 from earmark.api.pagination import ById, NewestFirst
 from earmark.api.uploads import CLEAR_AFTER_SECONDS, laid_down
+from earmark.corpus.import_roots import allowed_source
+from earmark.corpus.imports import retry_failed, undo
 from earmark.corpus.ingest import outcomes, submit_ingest
 from earmark.corpus.models import Import, ImportFile
+from earmark.corpus.sources import Channels
 from earmark.jobs.services import submit
 
 
@@ -28,7 +31,7 @@ class ImportOut(serializers.ModelSerializer[Import]):
 
     class Meta:
         model = Import
-        fields: tuple[str, ...] = ("id", "folder", "created_at")
+        fields: tuple[str, ...] = ("id", "folder", "created_at", "undone_at")
 
     def get_folder(self, row: Import) -> str:
         return Path(row.source).name
@@ -95,11 +98,72 @@ class Imports(InCollection, generics.ListAPIView[Import]):
         return accepted(self, job, **{"import": self.get_serializer(made).data})
 
 
+class ServerImportIn(serializers.Serializer[Any]):
+    source = serializers.CharField(
+        max_length=1000, help_text="a folder or archive there, or s3://bucket/prefix"
+    )
+    manifest = serializers.CharField(required=False, allow_blank=True, help_text="a path there")
+    layout = serializers.CharField(
+        required=False, allow_blank=True, help_text="kaldi, nemo ...; see the docs"
+    )
+    speaker_from = serializers.CharField(required=False, allow_blank=True, help_text="a pattern on the path")
+    channels = serializers.ChoiceField(choices=[one.value for one in Channels], default=Channels.MIX.value)
+
+
+class ImportsFromServer(InCollection):
+    """Bringing in what lies on the servers."""
+
+    queryset = Import.objects.all()
+    serializer_class = ImportOut
+    needs = {"POST": Role.ADMIN}
+
+    @extend_schema(
+        summary="Import from the servers",
+        request=ServerImportIn,
+        responses={202: ImportAccepted},
+        parameters=[ONCE],
+    )
+    @once_per_key
+    def post(self, request: Request, slug: str) -> Response:
+        """Import a folder below EARMARK_IMPORT_ROOTS, or a prefix of a bucket in EARMARK_IMPORT_BUCKETS."""
+        sent = ServerImportIn(data=request.data)
+        sent.is_valid(raise_exception=True)
+        asked = allowed_source(**sent.validated_data)
+        made, job = submit_ingest(collection=self.collection, by=self.person, **asked)
+        return accepted(self, job, **{"import": self.get_serializer(made).data})
+
+
 class OneImport(OfCollection, generics.RetrieveAPIView[Import]):
     """One import, and how many of its files came in."""
 
     queryset = Import.objects.select_related("collection")
     serializer_class = ImportDetail
+
+
+class ImportRetry(OfCollection):
+    """Another look at what failed."""
+
+    queryset = Import.objects.select_related("collection")
+    serializer_class = Accepted
+    needs = {"POST": Role.MANAGER}
+
+    @extend_schema(summary="Try the failed files again", request=None, responses={202: Accepted})
+    def post(self, request: Request, pk: int) -> Response:
+        """Look again at the files of an import that failed."""
+        return accepted(self, retry_failed(made=self.target, by=self.person))
+
+
+class ImportUndo(OfCollection):
+    """The way back."""
+
+    queryset = Import.objects.select_related("collection")
+    serializer_class = Accepted
+    needs = {"POST": Role.MANAGER}
+
+    @extend_schema(summary="Undo an import", request=None, responses={202: Accepted})
+    def post(self, request: Request, pk: int) -> Response:
+        """Take out of the collection what an import brought in; 409 when something depends on it."""
+        return accepted(self, undo(made=self.target, by=self.person))
 
 
 class ImportFileOut(serializers.ModelSerializer[ImportFile]):

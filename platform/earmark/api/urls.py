@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.cache import cache_page
 from drf_spectacular.views import SpectacularAPIView
 
-from earmark.api import corpus, datasets, imports, jobs, recognition, rounds, sign_in, training
+from earmark.api import corpus, datasets, imports, jobs, recognition, resumable, rounds, sign_in, training
 
 app_name = "api"
 SCHEMA_KEPT_SECONDS = 3600
@@ -13,6 +13,9 @@ of_a_collection: list[URLPattern] = [
     path("", corpus.OneCollection.as_view(), name="collection"),
     path("status/", corpus.CollectionStatus.as_view(), name="collection-status"),
     path("imports/", imports.Imports.as_view(), name="imports"),
+    path("imports/server/", imports.ImportsFromServer.as_view(), name="imports-server"),
+    path("uploads/", resumable.Uploads.as_view(), name="uploads"),
+    path("uploads/import/", resumable.UploadsImport.as_view(), name="uploads-import"),
     path("recordings/", corpus.Recordings.as_view(), name="recordings"),
     path("clips/", corpus.Clips.as_view(), name="clips"),
     path("hypotheses/", corpus.Hypotheses.as_view(), name="hypotheses"),
@@ -36,6 +39,9 @@ version_1: list[URLPattern | URLResolver] = [
     path("collections/<slug:slug>/", include(of_a_collection)),
     path("imports/<int:pk>/", imports.OneImport.as_view(), name="import"),
     path("imports/<int:pk>/files/", imports.ImportFiles.as_view(), name="import-files"),
+    path("imports/<int:pk>/retry/", imports.ImportRetry.as_view(), name="import-retry"),
+    path("imports/<int:pk>/undo/", imports.ImportUndo.as_view(), name="import-undo"),
+    path("uploads/<uuid:pk>/", resumable.OneUpload.as_view(), name="upload"),
     path("recordings/<int:pk>/", corpus.OneRecording.as_view(), name="recording"),
     path("clips/<int:pk>/", corpus.OneClip.as_view(), name="clip"),
     path("models/", recognition.Models.as_view(), name="models"),
