@@ -11,6 +11,7 @@ from django.db.models.functions import Length
 from annotation.acquisition import UNKNOWN_SPEAKER, Pool
 from annotation.models import RoundClip
 from earmark.corpus.models import Clip, Collection, Reference, Split
+from earmark.corpus.queries import usable
 from earmark.recognition.models import Hypothesis, ModelVersion
 
 SKIPS_ALLOWED = 2
@@ -40,8 +41,8 @@ class Eligible:
 def eligible_hypotheses(collection: Collection, model: ModelVersion) -> QuerySet[Hypothesis]:
     """What `model` heard in the clips that may be asked.
 
-    Clips of the training side without a reference that are heard and with no annotator, or were skipped in
-    fewer than SKIPS_ALLOWED rounds.
+    Usable clips of the training side without a reference that are heard and with no annotator, or were skipped
+    in fewer than SKIPS_ALLOWED rounds.
     """
     labelled = Exists(Reference.objects.filter(clip=OuterRef("clip_id"), is_current=True))
     given_up = (
@@ -53,7 +54,7 @@ def eligible_hypotheses(collection: Collection, model: ModelVersion) -> QuerySet
     )
     waiting = Q(clip__state=Clip.State.HEARD) | (Q(clip__state=Clip.State.SKIPPED) & ~Q(clip_id__in=given_up))
     return Hypothesis.objects.filter(
-        waiting, ~labelled, model=model, clip__collection=collection, clip__split=Split.TRAIN
+        usable("clip__"), waiting, ~labelled, model=model, clip__collection=collection, clip__split=Split.TRAIN
     )
 
 

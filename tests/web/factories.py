@@ -26,6 +26,7 @@ from earmark.corpus.models import (
 )
 from earmark.datasets.models import Export, Snapshot, SnapshotItem
 from earmark.jobs.models import Job, Status
+from earmark.recognition.champion_shown import follow_champion
 from earmark.recognition.models import Alias, Hypothesis, ModelVersion
 from training_jobs.models import Evaluation, TrainingJob, TrainingMetric
 
@@ -333,6 +334,7 @@ def world(
     hear(clips, base, rng, skill=0.55)
     hear(clips, better, rng, skill=0.86)
     Alias.objects.create(collection=collection, name=Alias.Name.CHAMPION, model=better)
+    follow_champion(collection)
     train = [clip for clip in clips if clip.split == Split.TRAIN]
     rng.shuffle(train)
     fifth = max(2, len(train) // 5)

@@ -133,6 +133,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE = {
     "sweep jobs": {"task": "earmark.jobs.sweep", "schedule": schedule(timedelta(seconds=10))},
     "sweep uploads": {"task": "earmark.corpus.sweep_uploads", "schedule": schedule(timedelta(hours=1))},
+    "fold tallies": {"task": "earmark.corpus.fold_tallies", "schedule": schedule(timedelta(seconds=30))},
     "poll open rounds": {"task": "annotation.poll_open_rounds", "schedule": schedule(timedelta(seconds=60))},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(EARMARK.var / "celerybeat-schedule")

@@ -292,6 +292,7 @@ class Clip(models.Model):
             models.Index(fields=["facet", "snr_db", "id"], name="clip_by_snr"),
             models.Index(fields=["facet", "loudness_lufs", "id"], name="clip_by_loudness"),
             models.Index(fields=["facet", "bandwidth_hz", "id"], name="clip_by_bandwidth"),
+            models.Index(fields=["facet", "speaker", "id"], name="clip_by_voice"),
             models.Index(
                 fields=["speaker", "facet"],
                 include=["id", "confidence", "seconds", "snr_db", "loudness_lufs", "bandwidth_hz"],
@@ -342,6 +343,13 @@ class Reference(models.Model):
             models.UniqueConstraint(
                 fields=["clip"], condition=Q(is_current=True), name="one_current_reference"
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                condition=Q(is_current=True) & ~Q(kind="imported"),
+                name="reference_by_people",
+            )
         ]
 
     def __str__(self) -> str:

@@ -1,14 +1,15 @@
 """Counts of clips, recordings and references that cost the same at any size.
 
-Triggers append to the tallies what every statement changes (migration `0003_facets_and_tallies`); here they are
+Triggers append to the tallies what every statement changes (migration `0004_tallies_kept_by_triggers`); here they are
 folded, made anew, and read by `totals`. A reading sees the tallies of the same moment as the rows themselves.
 """
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from earmark.corpus.tally_models import (
     ClipTally,
@@ -40,7 +41,12 @@ def bin_of(measure: str, value: float | None) -> int:
     return UNMEASURED if value is None else bisect_right(BINS[measure], value)
 
 
-def totals(of: type[Tally], *keys: str, **where: object) -> list[tuple[object, ...]]:
+def seconds_of(samples: int | None) -> float:
+    """What `samples` of a tally last."""
+    return int(samples or 0) / SAMPLE_RATE
+
+
+def totals(of: type[Tally], *keys: str, **where: object) -> list[tuple[Any, ...]]:
     """`(*keys, number, seconds)` of what `where` narrows `of` to, for each value of `keys`, in their order."""
     rows: QuerySet[Tally] = of._default_manager.filter(**where)
     summed = (
@@ -49,15 +55,15 @@ def totals(of: type[Tally], *keys: str, **where: object) -> list[tuple[object, .
         .filter(total__gt=0)
         .order_by(*keys)
     )
-    return [(*values, int(number), int(samples) / SAMPLE_RATE) for *values, number, samples in summed]
+    return [(*values, int(number), seconds_of(samples)) for *values, number, samples in summed]
 
 
-def total(of: type[Tally], **where: object) -> tuple[int, float]:
-    """Number and seconds of what `where` narrows `of` to."""
-    found = of._default_manager.filter(**where).aggregate(
+def total(of: type[Tally], *conditions: Q, **where: object) -> tuple[int, float]:
+    """Number and seconds of what `conditions` and `where` narrow `of` to."""
+    found = of._default_manager.filter(*conditions, **where).aggregate(
         number=Sum("number", default=0), samples=Sum("samples", default=0)
     )
-    return int(found["number"]), int(found["samples"]) / SAMPLE_RATE
+    return int(found["number"]), seconds_of(found["samples"])
 
 
 def fold() -> int:
@@ -106,4 +112,5 @@ def recount() -> None:
 
 
 def _columns(model: type[Tally]) -> Sequence[str]:
-    return [model._meta.get_field(key).column for key in model.KEYS]
+    columns = {field.name: field.column for field in model._meta.concrete_fields}
+    return [columns[key] for key in model.KEYS]

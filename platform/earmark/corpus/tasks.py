@@ -2,12 +2,7 @@
 
 from celery import shared_task
 
-from earmark.corpus import tallies, uploads
-
-
-@shared_task(name="earmark.corpus.sweep_uploads")
-def sweep_uploads() -> int:
-    return uploads.sweep()
+from earmark.corpus import tallies
 
 
 @shared_task(name="earmark.corpus.fold_tallies")

@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import F, FilteredRelation, Q, QuerySet
 
 from earmark.corpus.models import Clip, Collection, Split
+from earmark.corpus.queries import usable
 from earmark.datasets.models import Snapshot, SnapshotItem
 
 TABLE = "pg_temp.datasets_chosen"
@@ -39,9 +40,12 @@ def labelled_test_clips(collection: Collection) -> QuerySet[Clip]:
 
 
 def training_clips(collection: Collection) -> QuerySet[Clip]:
-    """The labelled clips of the train and dev sides, and the unlabelled ones of the train side."""
+    """The labelled clips of the train and dev sides, and the usable unlabelled ones of the train side.
+
+    What a person labelled stays, whatever the gate says of it and whether or not it is still cut that way.
+    """
     labelled = Q(current__isnull=False, split__in=(Split.TRAIN, Split.DEV))
-    unlabelled = Q(current__isnull=True, split=Split.TRAIN, state__in=POOL_STATES)
+    unlabelled = usable() & Q(current__isnull=True, split=Split.TRAIN, state__in=POOL_STATES)
     return _with_reference(collection).filter(labelled | unlabelled)
 
 

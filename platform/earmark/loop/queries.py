@@ -1,12 +1,15 @@
 """Where a collection's loop stands, for the home page, the command line and REST."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q
 
 from annotation.models import Round, RoundClip
 from earmark.corpus.models import Clip, Collection, Split
+from earmark.corpus.tallies import total, totals
+from earmark.corpus.tally_models import ClipTally, RecordingTally
 from earmark.datasets.models import Snapshot
 from earmark.jobs.models import Job
 from earmark.recognition.models import Alias, ModelVersion
@@ -40,18 +43,20 @@ class TurnState:
 
 
 def turn_state(collection: Collection) -> TurnState:
-    """Count every station of the loop in a fixed number of queries."""
-    states = dict(
-        Clip.objects.filter(collection=collection)
-        .values_list("state")
-        .annotate(count=Count("id"))
-        .order_by("state")
-    )
-    train = Clip.objects.filter(collection=collection, split=Split.TRAIN)
-    seconds = train.aggregate(
-        pool=Sum("seconds", default=0.0),
-        labelled=Sum("seconds", default=0.0, filter=Q(state=Clip.State.LABELLED)),
-    )
+    """Every station of the loop in a fixed number of queries, its size from the tallies.
+
+    Clips are those of the newest cutting. The pool is what there is to learn from: the train side without what the
+    gate found unfit, unless a person labelled it.
+    """
+    cells = totals(ClipTally, "state", "split", "is_fit", collection=collection, is_current=True)
+    states: Counter[str] = Counter()
+    pool_seconds = labelled_seconds = 0.0
+    for state, split, is_fit, clips, seconds in cells:
+        states[state] += clips
+        is_labelled = state == Clip.State.LABELLED
+        if split == Split.TRAIN and (is_fit or is_labelled):
+            pool_seconds += seconds
+            labelled_seconds += seconds if is_labelled else 0.0
     newest = Round.objects.filter(collection=collection).first()
     progress = RoundClip.objects.filter(round=newest).aggregate(
         all=Count("id", distinct=True), done=Count("id", distinct=True, filter=Q(annotations__isnull=False))
@@ -62,10 +67,10 @@ def turn_state(collection: Collection) -> TurnState:
     score = Evaluation.objects.filter(model=best, snapshot__collection=collection).first() if best else None
     return TurnState(
         collection=collection.slug,
-        recordings=collection.recordings.count(),
-        clips={state: states.get(state, 0) for state in Clip.State.values},
-        pool_seconds=seconds["pool"],
-        labelled_seconds=seconds["labelled"],
+        recordings=total(RecordingTally, collection=collection)[0],
+        clips={state: states[state] for state in Clip.State.values},
+        pool_seconds=pool_seconds,
+        labelled_seconds=labelled_seconds,
         rounds=newest.number if newest else 0,
         open_round=newest.number if newest and newest.status != Round.Status.CLOSED else None,
         round_clips=progress["all"],

@@ -4,6 +4,7 @@ from typing import Any
 
 from earmark.corpus.models import Collection
 from earmark.jobs.registry import Context, handler
+from earmark.recognition.champion_shown import follow_champion
 from earmark.recognition.models import ModelVersion
 from earmark.recognition.transcription import clips_for, hear_clips
 
@@ -21,3 +22,9 @@ def transcribe(context: Context, *, collection_id: int, model_id: int, only: str
         "failed": tally.failures.total(),
         "failures": dict(tally.failures),
     }
+
+
+@handler("champion.follow")
+def follow(context: Context, *, collection_id: int) -> dict[str, Any]:
+    """Show on every clip how sure its collection's champion is of it."""
+    return {"changed": follow_champion(Collection.objects.get(pk=collection_id), context)}

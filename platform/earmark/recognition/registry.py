@@ -13,6 +13,7 @@ from django.db import transaction
 from earmark.accounts.models import User
 from earmark.accounts.services import audit
 from earmark.corpus.models import Collection
+from earmark.recognition.champion_shown import submit_following
 from earmark.recognition.models import Alias, ModelVersion
 from earmark.speech.engine import Engine
 from earmark.speech.errors import EarmarkError
@@ -98,6 +99,8 @@ def set_alias(*, collection: Collection, name: str, model: ModelVersion, by: Use
         if before == model:
             return Alias.objects.get(collection=collection, name=name)
         alias, _ = Alias.objects.update_or_create(collection=collection, name=name, defaults={"model": model})
+        if name == Alias.Name.CHAMPION and collection.clips.exists():
+            submit_following(collection=collection, by=by)
         audit(
             by,
             "set alias",

@@ -15,14 +15,16 @@ from enum import StrEnum
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from earmark.accounts.models import User
 from earmark.corpus.models import Clip, Collection, Reference, Split
+from earmark.corpus.queries import current, usable
 from earmark.jobs.models import Job
 from earmark.jobs.registry import Context
 from earmark.jobs.services import submit
+from earmark.recognition.champion_shown import show_on_clips
 from earmark.recognition.models import Hypothesis, ModelVersion, TranscriptionFailure
 from earmark.recognition.queries import unheard
 from earmark.recognition.reading import Sounding, soundings_ahead
@@ -100,19 +102,23 @@ def submit_transcription(
 
 
 def clips_for(collection: Collection, only: str) -> QuerySet[Clip]:
-    """The clips `only` stands for: `pool` (train side, no reference, intelligible), `unlabelled`, `all`, `test`."""
-    clips = Clip.objects.filter(collection=collection)
+    """The current clips `only` stands for.
+
+    `pool` (usable ones of the train side, no reference, intelligible), `unlabelled` (usable, no reference), `test`
+    (usable or labelled, on the test side), `all` (those the gate found unfit, too).
+    """
+    clips = Clip.objects.filter(current(), collection=collection)
     labelled = Exists(Reference.objects.filter(clip=OuterRef("pk"), is_current=True))
     match only:
         case Only.POOL:
             unusable = Clip.State.UNINTELLIGIBLE
-            return clips.filter(~labelled, split=Split.TRAIN).exclude(state=unusable)
+            return clips.filter(usable(), ~labelled, split=Split.TRAIN).exclude(state=unusable)
         case Only.UNLABELLED:
-            return clips.filter(~labelled)
+            return clips.filter(usable(), ~labelled)
         case Only.ALL:
             return clips
         case Only.TEST:
-            return clips.filter(split=Split.TEST)
+            return clips.filter(usable() | Q(labelled), split=Split.TEST)
     raise EarmarkError(
         "recognition:transcription:only",
         f"There are no clips called {only!r}.",
@@ -209,6 +215,7 @@ def _record_heard(model: ModelVersion, results: list[tuple[Sounding, Heard]]) ->
     with transaction.atomic():
         Hypothesis.objects.bulk_create(rows, ignore_conflicts=True)
         Clip.objects.filter(pk__in=ids, state=Clip.State.NEW).update(state=Clip.State.HEARD)
+        show_on_clips(model, ids)
         TranscriptionFailure.objects.filter(model=model, clip__in=ids).delete()
 
 

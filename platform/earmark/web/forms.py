@@ -10,18 +10,20 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from annotation.acquisition import DEFAULT_STRATEGY
-from earmark.corpus.models import Clip, Split
+from earmark.corpus import browsing
+from earmark.corpus.browsing import Range, Wanted
+from earmark.corpus.models import Clip, Collection, Speaker, Split, Unfit
 from earmark.speech.confidence import FLAGS
 from earmark.web import naming
 from earmark.web.naming import name_of
-from earmark.web.queries.clips import LEAST_SURE, MOST_SURE, NEWEST, ClipFilter
 from training_jobs.recipe.recipes import DEFAULT_PRESET, PRESETS
 
 LARGEST_SEED = 2**31 - 1
+LARGEST_ID = 2**63 - 1
 LONGEST_ROUND_MINUTES = 60 * 24 * 30
 
 
-def any_of(choices: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+def any_of(choices: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     """`choices` behind an empty one that narrows nothing."""
     return [("", _("Any")), *choices]
 
@@ -33,30 +35,58 @@ class PlainForm(forms.Form):
         super().__init__(data, initial=initial, label_suffix="")
 
 
+MEASURED = {
+    "confidence": ("low", "high", _("Confidence"), 0.05),
+    "seconds": ("seconds_low", "seconds_high", _("Length, s"), 0.5),
+    "snr_db": ("snr_low", "snr_high", _("Signal to noise, dB"), 1),
+    "loudness_lufs": ("loudness_low", "loudness_high", _("Loudness, LUFS"), 1),
+    "bandwidth_hz": ("bandwidth_low", "bandwidth_high", _("Bandwidth, Hz"), 100),
+}
+"""The ends of each measure's range in the address, its label, and the step of the inputs."""
+
+
 class ClipFilterForm(PlainForm):
     """The filters above the clips table."""
 
-    state = forms.ChoiceField(label=_("State"), required=False, choices=any_of(list(Clip.State.choices)))
-    split = forms.ChoiceField(label=_("Split"), required=False, choices=any_of(list(Split.choices)))
     language = forms.ChoiceField(label=_("Language"), required=False)
     dialect = forms.ChoiceField(label=_("Dialect"), required=False)
+    split = forms.ChoiceField(label=_("Split"), required=False, choices=any_of(list(Split.choices)))
+    state = forms.ChoiceField(label=_("State"), required=False, choices=any_of(list(Clip.State.choices)))
+    fit = forms.ChoiceField(
+        label=_("Quality"),
+        required=False,
+        choices=any_of(
+            [
+                (browsing.FIT, _("fit")),
+                (browsing.UNFIT, _("unfit")),
+                (_("Unfit because"), list(Unfit.choices)),
+                (browsing.OVERRULED, _("fit, the gate overruled")),
+            ]
+        ),
+    )
+    speaker = forms.CharField(
+        label=_("Speaker"),
+        required=False,
+        max_length=120,
+        widget=forms.TextInput(attrs={"list": "speaker-names", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    sort = forms.ChoiceField(label=_("Order"), required=False, choices=list(naming.ORDERS.items()))
     flag = forms.ChoiceField(
         label=_("Flag"),
         required=False,
         choices=any_of([(flag, name_of(flag, naming.FLAGS)) for flag in FLAGS]),
     )
-    low = forms.FloatField(label=_("Confidence from"), required=False, min_value=0, max_value=1)
-    high = forms.FloatField(label=_("Confidence to"), required=False, min_value=0, max_value=1)
-    speaker = forms.CharField(label=_("Speaker"), required=False, max_length=120, widget=forms.HiddenInput)
-    sort = forms.ChoiceField(
-        label=_("Order"),
+    generation = forms.ChoiceField(
+        label=_("Clips cut"),
         required=False,
         choices=[
-            (NEWEST, _("Newest first")),
-            (LEAST_SURE, _("Least sure first")),
-            (MOST_SURE, _("Surest first")),
+            ("", _("by the newest cutting")),
+            (browsing.RETIRED, _("by earlier cuttings")),
+            (browsing.EVERY, _("by any cutting")),
         ],
     )
+    recording = forms.IntegerField(required=False, min_value=1, max_value=LARGEST_ID, widget=forms.HiddenInput)
+    brought_by = forms.IntegerField(required=False, min_value=1, max_value=LARGEST_ID, widget=forms.HiddenInput)
 
     def __init__(self, data: Any, *, languages: list[str], dialects: list[str]) -> None:
         super().__init__(data)
@@ -64,13 +94,40 @@ class ClipFilterForm(PlainForm):
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)
             field.choices = any_of([(one, one) for one in values])
+        for low, high, label, step in MEASURED.values():
+            for name, said in ((low, _("%(measure)s from")), (high, _("%(measure)s to"))):
+                widget = forms.NumberInput(attrs={"step": step, "inputmode": "decimal"})
+                field = forms.FloatField(label=said % {"measure": label}, required=False, widget=widget)
+                self.fields[name] = field
         for name in ("low", "high"):
-            self.fields[name].widget.attrs.update(step="0.05", placeholder="0–1", inputmode="decimal")
+            self.fields[name].widget.attrs["placeholder"] = "0–1"
 
-    def narrowed(self) -> ClipFilter:
-        """The filter the valid form stands for."""
+    @property
+    def measured(self) -> list[tuple[str, forms.BoundField, forms.BoundField]]:
+        """Label and both ends of each measure's range."""
+        return [(str(label), self[low], self[high]) for low, high, label, _step in MEASURED.values()]
+
+    @property
+    def asks_more(self) -> bool:
+        """Whether a filter is set that stands below the first row."""
+        ends = [name for low, high, *_rest in MEASURED.values() for name in (low, high)]
+        return any(self.data.get(name) for name in (*ends, "flag", "generation"))
+
+    def wanted(self, collection: Collection) -> Wanted:
+        """What the valid form asks for. A speaker nobody knows has the impossible id 0: nothing is found."""
         given = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
-        return ClipFilter(**given)
+        ranges = tuple(
+            Range(measure, given.get(low), given.get(high))
+            for measure, (low, high, *_rest) in MEASURED.items()
+            if low in given or high in given
+        )
+        speaker = None
+        if "speaker" in given:
+            known = Speaker.objects.filter(collection=collection, name=given["speaker"])
+            speaker = known.values_list("pk", flat=True).first() or 0
+        names = ("language", "dialect", "split", "state", "fit", "flag", "generation", "sort", "recording")
+        plain = {name: given[name] for name in (*names, "brought_by") if name in given}
+        return Wanted(**plain, speaker=speaker, ranges=ranges)
 
 
 class RoundForm(PlainForm):

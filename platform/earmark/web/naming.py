@@ -33,9 +33,29 @@ STAGES: Final[Names] = {
     "final": _("Final"),
 }
 """The stages of a training, in their order."""
+ORDERS: Final[Names] = {
+    "newest": _("Newest first"),
+    "oldest": _("Oldest first"),
+    "least-sure": _("Least sure first"),
+    "most-sure": _("Surest first"),
+    "longest": _("Longest first"),
+    "shortest": _("Shortest first"),
+    "cleanest": _("Cleanest first"),
+    "noisiest": _("Noisiest first"),
+    "loudest": _("Loudest first"),
+    "quietest": _("Quietest first"),
+    "widest": _("Widest band first"),
+    "narrowest": _("Narrowest band first"),
+    "speaker": _("By speaker"),
+    "language": _("By language"),
+    "dialect": _("By dialect"),
+    "state": _("By state"),
+}
+"""The orders of the clips table: those of `corpus.browsing`."""
 JOBS: Final[Names] = {
     "corpus.ingest": _("Import"),
     "recognition.transcribe": _("Transcription"),
+    "champion.follow": _("Clips shown as the new champion heard them"),
     "annotation.open_round": _("Opening of a round"),
     "annotation.sync": _("Sync with Label Studio"),
     "datasets.export": _("Export"),

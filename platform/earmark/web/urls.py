@@ -12,6 +12,7 @@ in_collection = [
     path("transcribe/", home.transcribe, name="transcribe"),
     path("freeze/", home.freeze, name="freeze"),
     path("clips/", clips.clips, name="clips"),
+    path("clips/speakers/", clips.speakers, name="speakers"),
     path("clips/<int:pk>/", clips.clip, name="clip"),
     path("clips/<int:pk>/reference/", clips.reference_set, name="reference_set"),
     path("rounds/", rounds.rounds, name="rounds"),

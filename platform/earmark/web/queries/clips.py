@@ -1,66 +1,24 @@
-"""The clips table: filters, keyset pages as quick at a million rows as at ten, counts that say when they estimate."""
+"""The clips table: pages of `corpus.paging` with what the champion heard and the text held to be true."""
 
 import base64
 import binascii
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import F, Model, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Sum
 
-from earmark.corpus.models import Clip, Collection, Recording, Reference, Speaker
+from earmark.corpus.browsing import Place, Wanted, facets_of
+from earmark.corpus.models import Clip, Collection, Reference, Speaker
+from earmark.corpus.paging import page_of
+from earmark.corpus.tallies import seconds_of
+from earmark.corpus.tally_models import ClipTally, SpeakerTally
 from earmark.recognition.models import Hypothesis, ModelVersion
-from earmark.web.queries.counting import Count, count_of
+from earmark.web.queries.counting import Count, estimate_of
 
 PAGE = 40
-GATHERED = 100_000
-"""Up to so many clips are gathered and then sorted by confidence. Larger sets are read off the index by confidence,
-which ends after a page; a small set may lie at the far end of that index, behind everything else."""
-
-NEWEST, LEAST_SURE, MOST_SURE = "newest", "least-sure", "most-sure"
-SORTS = (NEWEST, LEAST_SURE, MOST_SURE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipFilter:
-    """What the table is narrowed to; empty strings and None narrow nothing. Confidences are in [0, 1]."""
-
-    state: str = ""
-    split: str = ""
-    language: str = ""
-    dialect: str = ""
-    speaker: str = ""
-    flag: str = ""
-    low: float | None = None
-    high: float | None = None
-    sort: str = NEWEST
-
-    @property
-    def asks_the_hypothesis(self) -> bool:
-        """Whether the model's own words decide which clips are shown, or in which order."""
-        return bool(self.flag) or self.low is not None or self.high is not None or self.sort != NEWEST
-
-    @property
-    def is_narrowing(self) -> bool:
-        return replace(self, sort=NEWEST) != ClipFilter()
-
-    def on_clips(self, prefix: str = "") -> Q:
-        named = {
-            "state": self.state,
-            "split": self.split,
-            "language": self.language,
-            "dialect": self.dialect,
-            "speaker__name": self.speaker,
-        }
-        return Q(**{f"{prefix}{name}": value for name, value in named.items() if value})
-
-    def on_hypotheses(self) -> Q:
-        narrowed = Q(flags__contains=[self.flag]) if self.flag else Q()
-        if self.low is not None:
-            narrowed &= Q(confidence__gte=self.low)
-        if self.high is not None:
-            narrowed &= Q(confidence__lte=self.high)
-        return narrowed
+SUGGESTED = 12
 
 
 @dataclass(frozen=True)
@@ -74,137 +32,124 @@ class Row:
 
 @dataclass(frozen=True)
 class Page:
+    """A page of the table; `is_whole` is False where the search stopped before the page was full."""
+
     rows: list[Row]
     next: str | None
     previous: str | None
     count: Count
+    is_whole: bool = True
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """The row a page begins after: its sort key (None where the order is by id alone) and id; `back` reads upwards."""
+    """The place a page begins after; `back` reads upwards."""
 
-    key: float | None
-    pk: int
+    place: Place
     back: bool = False
 
     def encode(self) -> str:
-        return (
-            base64.urlsafe_b64encode(json.dumps([self.key, self.pk, self.back]).encode()).decode().rstrip("=")
-        )
+        parts = [self.place.section, self.place.key, self.place.pk, self.back]
+        return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
         """Raises ValueError for anything `encode` did not write."""
         try:
-            key, pk, back = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            section, key, pk, back = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         except (binascii.Error, UnicodeDecodeError, TypeError) as error:
             raise ValueError(text) from error
-        if not (type(pk) is int and type(back) is bool and (key is None or type(key) in (int, float))):
+        types = (type(section) is str, type(key) in (int, float), type(pk) is int, type(back) is bool)
+        if not all(types) or not abs(pk) < 2**63 or not abs(key) < 2**63:
             raise ValueError(text)
-        return cls(key, pk, back)
+        return cls(Place(section, float(key), pk), back)
 
 
 def clips_page(
-    *, collection: Collection, model: ModelVersion | None, narrowed: ClipFilter, cursor: Cursor | None
+    *, collection: Collection, model: ModelVersion | None, wanted: Wanted, cursor: Cursor | None
 ) -> Page:
-    """One page of the clips of `collection` with what `model` heard in them; five queries at most."""
-    rows: QuerySet[Any]
-    if narrowed.asks_the_hypothesis:
-        rows = _by_hypothesis(collection, model, narrowed)
-        ordered, keyed = narrowed.sort != NEWEST, "clip_id"
-    else:
-        rows = Clip.objects.filter(narrowed.on_clips(), collection=collection)
-        ordered, keyed = False, "pk"
-    descending = narrowed.sort != LEAST_SURE
-    back = cursor.back if cursor else False
-    count = count_of(rows)
-    window = _window(
-        rows,
-        keyed=keyed,
-        ordered=ordered,
-        gathered=count.number <= GATHERED,
-        descending=descending != back,
-        cursor=cursor,
-    )
-    fetched = list(_with_rest(window, model)[: PAGE + 1])
-    more = len(fetched) > PAGE
-    found = [_row(one) for one in fetched[:PAGE]]
-    if back:
-        found.reverse()
-    has_next, has_previous = (cursor is not None, more) if back else (more, cursor is not None)
+    """One page of the clips of `collection` with what `model` heard in them; a fixed number of queries."""
+    after, back = (cursor.place, cursor.back) if cursor else (None, False)
+    found = page_of(facets_of(collection, wanted), wanted, size=PAGE, after=after, back=back)
+    places = found.places[::-1] if back else found.places
+    beyond = Cursor(found.beyond, back).encode() if found.beyond else None
+    before = _turned(places, cursor, wanted) if cursor else None
     return Page(
-        rows=found,
-        next=_cursor(found[-1], ordered, back=False) if has_next and found else None,
-        previous=_cursor(found[0], ordered, back=True) if has_previous and found else None,
-        count=count,
+        rows=_rows([place.pk for place in places], model),
+        next=before if back else beyond,
+        previous=beyond if back else before,
+        count=_count(collection, wanted, found.matching, len(places)),
+        is_whole=found.is_whole,
     )
 
 
-def _by_hypothesis(
-    collection: Collection, model: ModelVersion | None, narrowed: ClipFilter
-) -> QuerySet[Hypothesis]:
-    return Hypothesis.objects.filter(
-        narrowed.on_hypotheses(), narrowed.on_clips("clip__"), model=model, clip__collection=collection
-    )
+def _turned(places: list[Place], cursor: Cursor, wanted: Wanted) -> str:
+    """The cursor that leads back where one came from: past this page's nearest clip, or from where it began.
 
-
-def _window(
-    rows: QuerySet[Any], *, keyed: str, ordered: bool, gathered: bool, descending: bool, cursor: Cursor | None
-) -> QuerySet[Any]:
-    """`rows` after the cursor, in order, by confidence where they are `ordered`, then by id.
-
-    Adding nothing to the confidence keeps the planner off the index by confidence: see GATHERED.
+    A page begins after its place: the place is moved by one id so that an empty page's own is on the page before.
     """
-    confidence = F("confidence") + 0.0 if gathered else F("confidence")
-    order = [confidence, F(keyed)] if ordered else [F(keyed)]
-    rows = rows.order_by(*(one.desc() if descending else one.asc() for one in order))
-    if cursor is None:
-        return rows
-    side = "lt" if descending else "gt"
-    if not ordered or cursor.key is None:
-        return rows.filter(**{f"{keyed}__{side}": cursor.pk})
-    return rows.filter(
-        Q(**{f"confidence__{side}": cursor.key})
-        | Q(**{"confidence": cursor.key, f"{keyed}__{side}": cursor.pk}),
-        **{f"confidence__{side}e": cursor.key},
-    )
+    if places:
+        return Cursor(places[-1] if cursor.back else places[0], not cursor.back).encode()
+    step = -1 if wanted.order.is_descending != cursor.back else 1
+    return Cursor(replace(cursor.place, pk=cursor.place.pk + step), not cursor.back).encode()
 
 
-def _with_rest(window: QuerySet[Any], model: ModelVersion | None) -> QuerySet[Any]:
-    current = Reference.objects.filter(is_current=True)
-    if window.model is Hypothesis:
-        return window.select_related("clip__speaker").prefetch_related(
-            Prefetch("clip__references", queryset=current, to_attr="held")
+def _count(collection: Collection, wanted: Wanted, matching: int | None, shown: int) -> Count:
+    if matching is not None:
+        return Count(matching)
+    rows = Clip.objects.filter(wanted.on_clips(), collection=collection)
+    return Count(max(shown, estimate_of(rows)), is_estimate=True)
+
+
+def _rows(ids: list[int], model: ModelVersion | None) -> list[Row]:
+    clips = (
+        Clip.objects.filter(pk__in=ids)
+        .select_related("speaker")
+        .prefetch_related(
+            Prefetch(
+                "hypotheses", queryset=Hypothesis.objects.filter(model=model).defer("features"), to_attr="heard"
+            ),
+            Prefetch("references", queryset=Reference.objects.filter(is_current=True), to_attr="held"),
         )
-    return window.select_related("speaker").prefetch_related(
-        Prefetch("hypotheses", queryset=Hypothesis.objects.filter(model=model), to_attr="heard"),
-        Prefetch("references", queryset=current, to_attr="held"),
     )
-
-
-def _row(found: Model) -> Row:
-    if isinstance(found, Hypothesis):
-        return Row(found.clip, found, _first(found.clip, "held"))
-    assert isinstance(found, Clip)
-    return Row(found, _first(found, "heard"), _first(found, "held"))
+    by_id = {clip.pk: clip for clip in clips}
+    there = [by_id[pk] for pk in ids if pk in by_id]
+    return [Row(clip, _first(clip, "heard"), _first(clip, "held")) for clip in there]
 
 
 def _first(clip: Clip, prefetched: str) -> Any:
     return next(iter(getattr(clip, prefetched)), None)
 
 
-def _cursor(row: Row, ordered: bool, *, back: bool) -> str:
-    key = row.hypothesis.confidence if ordered and row.hypothesis else None
-    return Cursor(key, row.clip.pk, back).encode()
-
-
 def languages_and_dialects(collection: Collection) -> tuple[list[str], list[str]]:
-    """What the filters offer, read from the speakers (few) and from recordings without one; two queries."""
-    spoken = set(Speaker.objects.filter(collection=collection).values_list("language", "dialect").distinct())
-    spoken |= set(
-        Recording.objects.filter(collection=collection, speaker=None)
-        .values_list("language", "dialect")
-        .distinct()
+    """What the filters offer, read off the tallies; one query."""
+    spoken = list(
+        ClipTally.objects.filter(collection=collection).values_list("language", "dialect").distinct()
     )
     return sorted({one for one, _ in spoken if one}), sorted({one for _, one in spoken if one})
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A speaker whose name begins as somebody typed, with their seconds of current clips."""
+
+    name: str
+    seconds: float
+
+
+def speakers_like(collection: Collection, beginning: str) -> list[Suggestion]:
+    """The first speakers by name whose name begins with `beginning`, in capitals or not; two queries."""
+    found = Speaker.objects.filter(collection=collection, name__istartswith=beginning)
+    names = dict(found.order_by("name").values_list("pk", "name")[:SUGGESTED])
+    seconds = seconds_of_speakers(names)
+    return [Suggestion(name, seconds.get(pk, 0.0)) for pk, name in names.items()]
+
+
+def seconds_of_speakers(ids: Iterable[int]) -> dict[int, float]:
+    """Seconds of current clips by speaker; one query."""
+    rows = (
+        SpeakerTally.objects.filter(speaker__in=list(ids), is_current=True)
+        .values_list("speaker")
+        .annotate(length=Sum("samples"))
+    )
+    return {pk: seconds_of(length) for pk, length in rows}

@@ -1,7 +1,7 @@
 """Where the loop stands, as the home page shows it."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.db import models
@@ -9,12 +9,15 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 
 from annotation.models import Annotation, Round
-from earmark.corpus.models import Clip, Collection, Recording, Reference, Split
+from earmark.corpus.models import Clip, Collection, Reference, Split
+from earmark.corpus.queries import usable
+from earmark.corpus.tallies import total
+from earmark.corpus.tally_models import ClipTally, RecordingTally, ReferenceTally
 from earmark.datasets.models import Snapshot
 from earmark.jobs.models import Job, Status
 from earmark.loop.queries import TurnState, turn_state
 from earmark.recognition.models import Alias, ModelVersion, TranscriptionFailure
-from earmark.web.queries.counting import Count, count_of
+from earmark.web.queries.counting import Count
 from earmark.web.queries.trainings import evaluations_of
 from training_jobs.models import Evaluation, TrainingJob
 
@@ -86,10 +89,8 @@ def situation(collection: Collection) -> Situation:
     ).aggregate(all=models.Count("id"), people=models.Count("annotator", distinct=True))
     return Situation(
         turn=turn,
-        recorded_seconds=Recording.objects.filter(collection=collection).aggregate(
-            all=Sum("seconds", default=0.0)
-        )["all"],
-        references=count_of(Reference.objects.filter(is_current=True, clip__collection=collection)),
+        recorded_seconds=total(RecordingTally, collection=collection)[1],
+        references=Count(total(ReferenceTally, collection=collection)[0]),
         annotations=submitted["all"],
         annotators=submitted["people"],
         test_set=snapshots.get(Snapshot.Purpose.TEST),
@@ -99,10 +100,7 @@ def situation(collection: Collection) -> Situation:
         champion=champion,
         contender=_contender(training, champion, history),
         labelled_since_training=labelled_since(collection, training),
-        unheard=Clip.objects.filter(collection=collection, state=Clip.State.NEW, split=Split.TRAIN)
-        .exclude(references__is_current=True)
-        .exclude(pk__in=TranscriptionFailure.objects.filter(model=champion).values("clip"))
-        .count(),
+        unheard=_unheard(collection, champion),
         history=history,
         running=tuple(jobs.unfinished().order_by("id")[:SHOWN_JOBS]),
         failed=jobs.filter(status=Status.FAILED, finished_at__gte=recent).first(),
@@ -117,16 +115,36 @@ def _contender(
     return next((one for one in history if one.model_id == training.model_id), None)
 
 
-def labelled_since(collection: Collection, training: TrainingJob | None) -> float:
-    """Seconds of clips outside the test side that people labelled since the newest training began."""
-    labelled = Clip.objects.filter(
-        ~Q(references__kind=Reference.Kind.IMPORTED),
-        collection=collection,
-        split__in=[Split.TRAIN, Split.DEV],
-        state=Clip.State.LABELLED,
-        references__is_current=True,
+def _unheard(collection: Collection, champion: ModelVersion | None) -> int:
+    """Usable clips of the train side that nothing has heard, without those the champion could not read."""
+    new, _seconds = total(
+        ClipTally, usable(), collection=collection, state=Clip.State.NEW, split=Split.TRAIN
     )
-    if training is not None:
-        labelled = labelled.filter(references__created_at__gt=training.created_at)
-    result: dict[str, Any] = labelled.aggregate(all=Sum("seconds", default=0.0))
-    return float(result["all"])
+    failed = TranscriptionFailure.objects.filter(
+        usable("clip__"),
+        model=champion,
+        clip__collection=collection,
+        clip__state=Clip.State.NEW,
+        clip__split=Split.TRAIN,
+    )
+    return max(0, new - failed.count())
+
+
+def labelled_since(collection: Collection, training: TrainingJob | None) -> float:
+    """Seconds of clips outside the test side whose current text people wrote since the newest training began."""
+    sides = (Split.TRAIN, Split.DEV)
+    by_people = ~Q(kind=Reference.Kind.IMPORTED)
+    tallied = Q(collection=collection, split__in=sides)
+    if training is None:
+        return total(ReferenceTally, by_people & tallied)[1]
+    began = training.created_at.astimezone(UTC)
+    midnight = datetime.combine(began.date() + timedelta(days=1), time(), UTC)
+    that_day: dict[str, Any] = Reference.objects.filter(
+        by_people,
+        is_current=True,
+        created_at__gt=began,
+        created_at__lt=midnight,
+        clip__collection=collection,
+        clip__split__in=sides,
+    ).aggregate(all=Sum("clip__seconds", default=0.0))
+    return float(that_day["all"]) + total(ReferenceTally, by_people & tallied, day__gt=began.date())[1]

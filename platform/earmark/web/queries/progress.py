@@ -4,14 +4,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Sum
-
 from annotation.models import Round
 from earmark.corpus.models import Clip, Collection, Split
+from earmark.corpus.tallies import CONFIDENCE_BINS, totals
+from earmark.corpus.tally_models import ClipTally, MeasureTally
 from earmark.web.queries.rounds import Part
 from training_jobs.models import Evaluation
 
-BINS = 20
 SHOWN_DIALECTS = 24
 
 
@@ -28,14 +27,16 @@ class Cell:
 
 
 def cells(collection: Collection) -> list[Cell]:
-    """All clips of the collection in one pass over them."""
-    rows = (
-        Clip.objects.filter(collection=collection)
-        .values_list("state", "split", "language", "dialect")
-        .annotate(clips=Count("id"), seconds=Sum("seconds"))
-        .order_by("state", "split", "language", "dialect")
-    )
-    return [Cell(*row) for row in rows]
+    """The current clips of the collection, off the tallies."""
+    keys = ("state", "split", "language", "dialect")
+    return [Cell(*row) for row in totals(ClipTally, *keys, collection=collection, is_current=True)]
+
+
+def confidences(collection: Collection) -> list[int]:
+    """How many current clips lie in each bin of the champion's confidence, off the tallies."""
+    rows = totals(MeasureTally, "bin", collection=collection, is_current=True, measure="confidence")
+    counts = {bin: clips for bin, clips, _seconds in rows}
+    return [counts.get(bin, 0) for bin in range(CONFIDENCE_BINS)]
 
 
 def by_state(all_cells: list[Cell]) -> list[Part]:

@@ -8,13 +8,14 @@ from django.utils.translation import gettext as _
 
 from annotation.models import Annotation
 from earmark.accounts.roles import Role
+from earmark.corpus.browsing import Wanted
 from earmark.corpus.models import Clip, Reference
 from earmark.corpus.references import set_reference
 from earmark.recognition.models import Alias
 from earmark.recognition.registry import holder
 from earmark.web.forms import ClipFilterForm, ReferenceForm
-from earmark.web.places import WRITE, Place, in_collection, page
-from earmark.web.queries.clips import ClipFilter, Cursor, clips_page, languages_and_dialects
+from earmark.web.places import WRITE, Place, in_collection, page, part
+from earmark.web.queries.clips import Cursor, clips_page, languages_and_dialects, speakers_like
 from earmark.web.views.telling import telling
 
 
@@ -30,12 +31,21 @@ def clips(request: HttpRequest, place: Place) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "champion": champion}
     if not form.is_valid():
         return page(request, place, "web/clips.html", context, section="clips")
-    narrowed: ClipFilter = form.narrowed()
+    wanted = form.wanted(place.collection)
     context |= {
-        "narrowed": narrowed,
-        "found": clips_page(collection=place.collection, model=champion, narrowed=narrowed, cursor=cursor),
+        "wanted": wanted,
+        "is_narrowed": wanted != Wanted(sort=wanted.sort),
+        "found": clips_page(collection=place.collection, model=champion, wanted=wanted, cursor=cursor),
     }
     return page(request, place, "web/clips.html", context, section="clips")
+
+
+@in_collection(Role.VIEWER)
+def speakers(request: HttpRequest, place: Place) -> HttpResponse:
+    """The speakers whose names begin with `speaker`, for the filter to offer while somebody types."""
+    beginning = request.GET.get("speaker", "").strip()[:120]
+    found = speakers_like(place.collection, beginning) if beginning else []
+    return part(request, place, "web/parts/speaker_names.html", {"speakers": found})
 
 
 @in_collection(Role.VIEWER)

@@ -1,0 +1,13 @@
+"""Which clips are worth hearing, asking about and training on, said once."""
+
+from django.db.models import Q
+
+
+def current(prefix: str = "") -> Q:
+    """Clips of the newest cutting of their recording; `prefix` leads to the clip, as in `clip__`."""
+    return Q(**{f"{prefix}is_current": True})
+
+
+def usable(prefix: str = "") -> Q:
+    """Current clips that the gate, or a person over it, found fit: the only ones work is chosen from."""
+    return current(prefix) & Q(**{f"{prefix}is_fit": True})
