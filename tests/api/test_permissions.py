@@ -53,6 +53,24 @@ WRITE = [
     Row(method="POST", path=f"{IN}imports/server/", needs=Role.ADMIN, status=400),
     Row(method="POST", path="imports/{pk}/retry/", needs=Role.MANAGER, status=202),
     Row(method="POST", path="imports/{pk}/undo/", needs=Role.MANAGER, status=409),
+    Row(path=f"{IN}gate/", needs=Role.VIEWER),
+    Row(
+        method="PUT",
+        path=f"{IN}gate/",
+        needs=Role.MANAGER,
+        status=202,
+        body=lambda world: {"least_snr_db": 3},
+    ),
+    Row(
+        method="POST", path=f"{IN}recut/", needs=Role.MANAGER, status=202, body=lambda world: {"longest": 20}
+    ),
+    Row(
+        method="POST",
+        path="clips/{pk}/fitness/",
+        needs=Role.REVIEWER,
+        status=200,
+        body=lambda world: {"is_fit": False, "why": "music"},
+    ),
     Row(path=f"{IN}uploads/", needs=Role.MANAGER),
     Row(method="POST", path=f"{IN}uploads/", needs=Role.MANAGER, status=412),
     Row(method="DELETE", path=f"{IN}uploads/", needs=Role.MANAGER, status=204),

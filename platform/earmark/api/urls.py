@@ -4,7 +4,18 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.cache import cache_page
 from drf_spectacular.views import SpectacularAPIView
 
-from earmark.api import corpus, datasets, imports, jobs, recognition, resumable, rounds, sign_in, training
+from earmark.api import (
+    corpus,
+    cutting,
+    datasets,
+    imports,
+    jobs,
+    recognition,
+    resumable,
+    rounds,
+    sign_in,
+    training,
+)
 
 app_name = "api"
 SCHEMA_KEPT_SECONDS = 3600
@@ -18,6 +29,8 @@ of_a_collection: list[URLPattern] = [
     path("uploads/import/", resumable.UploadsImport.as_view(), name="uploads-import"),
     path("recordings/", corpus.Recordings.as_view(), name="recordings"),
     path("clips/", corpus.Clips.as_view(), name="clips"),
+    path("gate/", cutting.CollectionGate.as_view(), name="gate"),
+    path("recut/", cutting.Recut.as_view(), name="recut"),
     path("hypotheses/", corpus.Hypotheses.as_view(), name="hypotheses"),
     path("references/", corpus.References.as_view(), name="references"),
     path("transcriptions/", recognition.Transcriptions.as_view(), name="transcriptions"),
@@ -44,6 +57,7 @@ version_1: list[URLPattern | URLResolver] = [
     path("uploads/<uuid:pk>/", resumable.OneUpload.as_view(), name="upload"),
     path("recordings/<int:pk>/", corpus.OneRecording.as_view(), name="recording"),
     path("clips/<int:pk>/", corpus.OneClip.as_view(), name="clip"),
+    path("clips/<int:pk>/fitness/", cutting.ClipFitness.as_view(), name="clip-fitness"),
     path("models/", recognition.Models.as_view(), name="models"),
     path("models/<int:pk>/", recognition.OneModel.as_view(), name="model"),
     path("rounds/<int:pk>/", rounds.OneRound.as_view(), name="round"),
