@@ -17,10 +17,10 @@ _IMAGE_SPREAD_DB = 3.0
 
 
 def band_weights() -> np.ndarray:
-    """float32 [257, 32]: the bins that make up each band of 250 Hz, without the constant part."""
+    """float32 [257, 32]: the bins that make up each band of 250 Hz; not the lowest two, to which a constant leaks."""
     band = np.minimum(bin_hertz() // BAND_HZ, BANDS - 1)
     weights = (band[:, None] == np.arange(BANDS)).astype(np.float32)
-    weights[0] = 0.0
+    weights[:2] = 0.0
     return weights
 
 

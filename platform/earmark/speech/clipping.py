@@ -37,7 +37,7 @@ class ClippingMeter:
         self._lows.append(lows)
         counts = np.zeros(len(frames), np.uint16)
         flat = np.abs(frames[:, 1:] - frames[:, :-1]) <= _FLAT
-        loud = np.flatnonzero(((highs > _LOUD) | (lows < -_LOUD)) & (flat.sum(axis=1) >= _SHORTEST_RUN - 1))
+        loud = np.flatnonzero((highs - lows > _LOUD) & (flat.sum(axis=1) >= _SHORTEST_RUN - 1))
         if len(loud):
             counts[loud] = _flat_tops(frames[loud], flat[loud], highs[loud], lows[loud])
         self._counts.append(counts)

@@ -2,9 +2,9 @@
 
 Peaks of the spectrogram between 250 and 3,400 Hz, what survives codecs and telephones, are joined with later ones (the
 constellation of Wang, "An Industrial-Strength Audio Search Algorithm", ISMIR 2003), by threes, for speech is so much
-alike that pairs are not enough to tell sentences apart. The set of a clip's triples is reduced by MinHash, two minima to
-a hash (Baluja and Covell, "Waveprint", Pattern Recognition 41, 2008; all minima from one hash of each triple: Li, Owen
-and Zhang, "One Permutation Hashing", NIPS 2012). Two clips that share a part J of their triples share about J^2 of
+alike that pairs are not enough to tell sentences apart. The set of a clip's triples is reduced by MinHash, two minima
+to a hash (Baluja and Covell, "Waveprint", Pattern Recognition 41, 2008; all minima from one hash of each triple: Li,
+Owen and Zhang, "One Permutation Hashing", NIPS 2012). Two clips that share a part J of their triples share about J^2 of
 their hashes: a half becomes a quarter, a thousandth a millionth.
 """
 

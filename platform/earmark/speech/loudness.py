@@ -19,7 +19,7 @@ _RELATIVE_GATE = 0.1
 
 @cache
 def k_weights() -> np.ndarray:
-    """float32 [257]: the power gain of the K-weighting at each bin.
+    """float32 [257]: the power gain of the K-weighting at each bin; none at the lowest two, to which a constant leaks.
 
     Shelf and high pass are those of BS.1770's tables, their analogue parameters as libebur128 gives them.
     """
@@ -34,7 +34,9 @@ def k_weights() -> np.ndarray:
     k = np.tan(np.pi * pass_hertz / SAMPLE_RATE)
     norm = 1 + k / pass_q + k * k
     high_pass = _response((norm, -2 * norm, norm), (norm, 2 * (k * k - 1), 1 - k / pass_q + k * k))
-    return (shelf * high_pass).astype(np.float32)
+    gains = shelf * high_pass
+    gains[:2] = 0.0
+    return gains.astype(np.float32)
 
 
 def _response(above: tuple[float, ...], below: tuple[float, ...]) -> np.ndarray:

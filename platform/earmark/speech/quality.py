@@ -36,8 +36,10 @@ class Quality:
 
 @dataclass(frozen=True)
 class Measured:
-    """A recording's measures, `weighted` float32 [frames of 10 ms] K-weighted power, `loudness` float32 the level of
-    each in dBFS, `levels` uint8 [frames of 20 ms, 32] the level of each band in half decibels over -120 dB.
+    """A recording's measures.
+
+    `weighted`: float32 [frames of 10 ms], K-weighted power; `loudness`: float32 [frames of 10 ms], dBFS; `levels`:
+    uint8 [frames of 20 ms, 32], the level of each band in half decibels over -120 dB.
     """
 
     weighted: np.ndarray
@@ -71,7 +73,8 @@ class QualityMeter:
         """All that was measured."""
         self._levels.append(_packed(self._odd))
         parts = (self._weighted, self._loudness, self._levels)
-        return Measured(*(np.concatenate(part) if part else np.zeros(0) for part in parts), clipping)
+        weighted, loudness, levels = (np.concatenate(part) for part in parts)
+        return Measured(weighted, loudness, levels, clipping)
 
 
 def _packed(power: np.ndarray) -> np.ndarray:
@@ -81,6 +84,8 @@ def _packed(power: np.ndarray) -> np.ndarray:
 def assess(measured: Measured, stretch: Stretch, speech: np.ndarray) -> Quality:
     """The figures of one stretch; `speech` is int64 [n, 2], the samples [start, end) in which somebody speaks."""
     length = stretch.end - stretch.start
+    if length <= 0:
+        return Quality(0.0, 1.0, None, 0.0, 0.0, loudness.FLOOR_LUFS)
     inside = np.clip(speech, stretch.start, stretch.end)
     spoken = int((inside[:, 1] - inside[:, 0]).sum())
     near = slice(
@@ -94,7 +99,7 @@ def assess(measured: Measured, stretch: Stretch, speech: np.ndarray) -> Quality:
     heard = levels[in_clip]
     return Quality(
         speech_seconds=spoken / SAMPLE_RATE,
-        silence_share=1 - spoken / length if length else 1.0,
+        silence_share=1 - spoken / length,
         snr_db=snr.estimate(_power()[heard], is_speech, _power()[levels[is_quiet]]),
         clipped_share=measured.clipping.share(stretch.start_seconds, stretch.end / SAMPLE_RATE),
         bandwidth_hz=bandwidth.bandwidth(_decibels()[heard[is_speech] if is_speech.any() else heard]),

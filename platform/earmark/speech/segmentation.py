@@ -22,7 +22,8 @@ METHOD = "silero-6 dynamic-programming-1"
 
 _HYSTERESIS = 0.15
 _NO_PAUSE_COST = 1_000.0
-_SHORT_COST = 300.0
+_SHORT_COST = 50.0
+_LOUD_COST = 0.3
 _CLIP_COST = 0.05
 _COMFORTABLE = 5 * SAMPLE_RATE
 _BUCKET = SAMPLE_RATE // 2
@@ -41,7 +42,8 @@ class SegmentationSettings:
     Speech begins where the voice is as likely as `threshold` (0.2 to 0.95), and lasts until it is 0.15 less likely;
     what is over sooner than `shortest_speech` is no speech. A pause of at least `shortest_pause` is cut at. A clip
     keeps up to `padding_before` and `padding_after` of the quiet around it and lasts from `shortest` to `longest`
-    where it can be done. A recording of at most `longest` in which nobody pauses longer than `longest_silence` stays whole.
+    where it can be done. A recording of at most `longest` in which nobody pauses longer than `longest_silence` stays
+    whole.
     """
 
     threshold: float = 0.5
@@ -181,8 +183,8 @@ def _samples(seconds: float) -> int:
 def _places(start: int, end: int, talk: np.ndarray, loudness: np.ndarray) -> np.ndarray:
     """Where talk may be cut: float64 [n, 3], the end of one part, the start of the next, what the cut costs.
 
-    At a pause of p seconds it costs 0.1 / p; where there is none 1000 and more, the quietest frame of each half
-    second the least.
+    At a pause of p seconds it costs 0.1 / p. In speech, at the quietest frame of each half second, it costs so much that
+    no such cut is made where pauses will do.
     """
     within = talk[(talk[:, 0] >= start) & (talk[:, 1] <= end)]
     lefts, rights = within[:-1, 1], within[1:, 0]
@@ -192,7 +194,7 @@ def _places(start: int, end: int, talk: np.ndarray, loudness: np.ndarray) -> np.
     levels = loudness[first : first + buckets * length]
     levels = levels[: len(levels) // length * length].reshape(-1, length)
     at = (first + np.arange(len(levels)) * length + levels.argmin(axis=1)) * FRAME + FRAME // 2
-    costs = _NO_PAUSE_COST + np.clip(levels.min(axis=1), -120.0, 0.0)
+    costs = _NO_PAUSE_COST + _LOUD_COST * np.clip(levels.min(axis=1), FLOOR_DB, 0.0)
     is_in_speech = np.searchsorted(lefts, at, side="right") == np.searchsorted(rights, at, side="right")
     inside = is_in_speech & (at > start) & (at < end)
     quiet = np.stack([at, at, costs], axis=1)[inside]

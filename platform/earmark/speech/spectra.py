@@ -54,6 +54,6 @@ def bin_hertz() -> np.ndarray:
     return np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE)
 
 
-def decibels(power: np.ndarray) -> np.ndarray:
+def decibels(power: np.ndarray | np.floating) -> np.ndarray:
     """10 log10 of a power, -120 dB at least."""
-    return 10 * np.log10(np.maximum(power, _TINY))
+    return np.asarray(10 * np.log10(np.maximum(power, _TINY)))
