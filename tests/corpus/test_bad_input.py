@@ -29,7 +29,7 @@ def test_each_bad_file_has_its_outcome_and_the_rest_comes_in(tmp_path: Path) -> 
     write(tmp_path / 'two words, "quoted" and o\'clock.wav', 0.5)
     write(tmp_path / "会议 录音" / "第一 段.flac", 0.6)
     (tmp_path / "good again.wav").write_bytes((tmp_path / "good.wav").read_bytes())
-    write(tmp_path / "phone.m4a.wav", 0.7).rename(tmp_path / "phone.m4a")
+    write(tmp_path / "phone.ape.wav", 0.7).rename(tmp_path / "phone.ape")
     write(tmp_path / "latin.wav", 0.8).rename(tmp_path / os.fsdecode(b"caf\xe9.wav"))
 
     made, result = world.bring_in(world.collection(), tmp_path)
@@ -48,7 +48,7 @@ def test_each_bad_file_has_its_outcome_and_the_rest_comes_in(tmp_path: Path) -> 
         "hour.wav": ("failed", "corpus:audio:silent"),
         'two words, "quoted" and o\'clock.wav': GOOD,
         "会议 录音/第一 段.flac": GOOD,
-        "phone.m4a": ("failed", "corpus:audio:unsupported"),
+        "phone.ape": ("failed", "corpus:audio:unsupported"),
         "caf\\xe9.wav": GOOD,
     }
     assert result == {"ingested": 8, "duplicate": 1, "failed": 6, "files": 15, "left_aside": {}}

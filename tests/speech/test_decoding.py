@@ -210,8 +210,8 @@ def test_hostile_files(decoder: Decoder, tmp_path: Path, name: str, content: byt
 
 
 def test_other_containers_and_odd_numbers_are_refused(decoder: Decoder, tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.aiff", tone(1.0), 16_000)
-    assert fault_of(decoder, tmp_path / "a.aiff").error_id == "corpus:audio:unsupported"
+    soundfile.write(tmp_path / "a.voc", tone(1.0), 16_000)
+    assert fault_of(decoder, tmp_path / "a.voc").error_id == "corpus:audio:unsupported"
     soundfile.write(tmp_path / "slow.wav", tone(1.0), 1_000)
     assert "1000 Hz" in fault_of(decoder, tmp_path / "slow.wav").message
     soundfile.write(tmp_path / "nan.wav", np.array([0.1, np.nan] * 4000), 16_000, subtype="FLOAT")

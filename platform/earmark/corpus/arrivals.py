@@ -14,7 +14,11 @@ from earmark.speech.decoding import check_worth_keeping
 from earmark.speech.errors import EarmarkError
 from earmark.speech.surveyed import SurveyedFile
 
-SUFFIX = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "FLAC": ".flac", "MP3": ".mp3", "OGG": ".ogg"}
+SUFFIX = {
+    **{"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "FLAC": ".flac", "MP3": ".mp3", "OGG": ".ogg"},
+    **{"AIFF": ".aiff", "AU": ".au", "CAF": ".caf", "NIST": ".sph", "MP4": ".m4a", "WEBM": ".webm"},
+    **{"AAC": ".aac", "AMR": ".amr", "ASF": ".wma"},
+}
 
 
 @dataclass(frozen=True)

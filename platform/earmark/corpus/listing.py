@@ -9,10 +9,27 @@ from pathlib import Path, PurePosixPath
 from earmark.corpus.manifest import IMPOSSIBLE, LONGEST_NAME, Row
 from earmark.speech.errors import EarmarkError
 
-TAKEN = {".wav", ".wave", ".flac", ".mp3", ".ogg", ".oga", ".opus"}
+TAKEN = {
+    *(
+        ".wav",
+        ".wave",
+        ".flac",
+        ".mp3",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".aif",
+        ".aifc",
+        ".aiff",
+        ".au",
+        ".snd",
+        ".sph",
+    ),
+    *(".aac", ".m4a", ".m4b", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".amr", ".awb", ".wma", ".asf"),
+    *(".webm", ".weba", ".mka", ".mkv", ".caf"),
+}
 AUDIO_NOT_TAKEN = {
-    *(".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".caf", ".dsf", ".m4a", ".m4b"),
-    *(".mka", ".mp2", ".ra", ".shn", ".snd", ".sph", ".spx", ".voc", ".weba", ".wma", ".wv"),
+    *(".ac3", ".ape", ".dsf", ".dss", ".gsm", ".mp2", ".ra", ".shn", ".spx", ".voc", ".vox", ".wmv", ".wv"),
 }
 HIDDEN, UNLISTED, NO_SUFFIX = "hidden", "not in the manifest", "no suffix"
 

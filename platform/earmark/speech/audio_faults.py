@@ -1,6 +1,6 @@
 """What can be wrong with an audio file: each fault's stable id, and what its owner can do about it."""
 
-ACCEPTED = "WAV, FLAC, MP3 and OGG (Vorbis or Opus)"
+ACCEPTED = "WAV, FLAC, MP3, OGG, M4A, WebM, AIFF, AMR or WMA"
 
 EMPTY = "corpus:audio:empty"
 MISSING = "corpus:audio:missing"

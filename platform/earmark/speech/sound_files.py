@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from earmark.speech import audio_faults, containers, mp3
+from earmark.speech import audio_faults, av_files, containers, mp3
 from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.audio_faults import TRUNCATED, UNSUPPORTED, AudioFault
 from earmark.speech.cutting import MAX_RECORDING_SECONDS
@@ -21,6 +21,13 @@ BLOCK_VALUES = 131_072
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
 LONGEST_FLAC = 1 << 40
 MP3_GRACE = 2 * 1152
+MISSING_BYTES = {
+    **dict.fromkeys(("WAV", "WAVEX", "RF64"), containers.wav_missing_bytes),
+    "AIFF": containers.iff_missing_bytes,
+    "AU": containers.au_missing_bytes,
+    "CAF": containers.caf_missing_bytes,
+    "NIST": containers.sphere_missing_bytes,
+}
 
 
 class Sound(Protocol):
@@ -104,26 +111,40 @@ class SndfileSound:
 
 def open_sound(descriptor: int) -> Sound:
     """The sound in `descriptor`, known to hold what it promises. Raises AudioFault."""
+    file: Any = io.BufferedReader(_Apart(descriptor), 65_536)
+    if container := av_files.container_of(file):
+        return _rated(av_files.AvSound(file, container))
     os.lseek(descriptor, 0, os.SEEK_SET)
     try:
         sound = soundfile.SoundFile(descriptor, closefd=False)
     except soundfile.LibsndfileError as error:
+        if missing := containers.caf_missing_bytes(file):
+            raise AudioFault(
+                TRUNCATED, f"ends {missing} bytes before the end that its header promises"
+            ) from None
         reason = f"is not audio that can be read ({error.error_string.rstrip('.')})"
         raise AudioFault(audio_faults.UNREADABLE, reason) from None
     try:
-        return SndfileSound(_checked(sound, io.BufferedReader(_Apart(descriptor), 65_536)))
+        return _rated(SndfileSound(_checked(sound, file)))
     except AudioFault:
         sound.close()
         raise
 
 
+def _rated(sound: Sound) -> Sound:
+    """`sound`, if its rate is one that is taken. Raises AudioFault."""
+    if LOWEST_RATE <= sound.rate <= HIGHEST_RATE:
+        return sound
+    sound.close()
+    raise AudioFault(UNSUPPORTED, f"is at {sound.rate} Hz, which is not taken")
+
+
 def _checked(sound: soundfile.SoundFile, file: BinaryIO) -> soundfile.SoundFile:
-    if not LOWEST_RATE <= sound.samplerate <= HIGHEST_RATE:
-        raise AudioFault(UNSUPPORTED, f"is at {sound.samplerate} Hz, which is not taken")
+    if sound.format in MISSING_BYTES:
+        if missing := MISSING_BYTES[sound.format](file):
+            raise AudioFault(TRUNCATED, f"ends {missing} bytes before the end that its header promises")
+        return sound
     match sound.format, sound.subtype:
-        case (("WAV" | "WAVEX" | "RF64"), _):
-            if missing := containers.wav_missing_bytes(file):
-                raise AudioFault(TRUNCATED, f"ends {missing} bytes before the end that its header promises")
         case "OGG", _:
             if not containers.ogg_is_whole(file):
                 raise AudioFault(TRUNCATED, "ends before the last page that every Ogg stream must have")

@@ -22,22 +22,22 @@ MOST_MEMBERS = 2_000_000
 MOST_RATIO, FREE_BYTES = 200, 64 << 20
 BLOCK = 1 << 20
 
-UNREADABLE = "corpus:archive:unreadable"
-OUTSIDE = "corpus:archive:outside"
+ARCHIVE_UNREADABLE = "corpus:archive:unreadable"
+ARCHIVE_OUTSIDE = "corpus:archive:outside"
 NO_FILE = "corpus:archive:no-file"
 ENCRYPTED = "corpus:archive:encrypted"
-UNSUPPORTED = "corpus:archive:unsupported"
+ARCHIVE_UNSUPPORTED = "corpus:archive:unsupported"
 BOMB = "corpus:archive:bomb"
-TOO_MANY = "corpus:archive:too-many"
+TOO_MANY_MEMBERS = "corpus:archive:too-many"
 
 _HINTS = {
-    UNREADABLE: "Make the archive again and copy it whole, or unpack it and import the folder.",
-    OUTSIDE: "Make the archive again with names relative to its top.",
+    ARCHIVE_UNREADABLE: "Make the archive again and copy it whole, or unpack it and import the folder.",
+    ARCHIVE_OUTSIDE: "Make the archive again with names relative to its top.",
     NO_FILE: "Put the file itself into the archive.",
     ENCRYPTED: "Make the archive without a password.",
-    UNSUPPORTED: "Make the archive again: ZIP (stored, deflate or bzip2), or tar with gzip, bzip2, xz or none.",
+    ARCHIVE_UNSUPPORTED: "Make the archive again: ZIP (stored, deflate or bzip2), or tar with gzip, bzip2, xz or none.",
     BOMB: "Unpack it where you can watch it, and import the folder.",
-    TOO_MANY: "Make several archives of it.",
+    TOO_MANY_MEMBERS: "Make several archives of it.",
 }
 
 
@@ -81,18 +81,18 @@ def member(number: int, name: str, size: int, fault: RefusedFileError | None = N
     """A member by the name that the archive gives it; one that leads out of the archive is at fault."""
     path = normal(name.replace("\\", "/") if "/" not in name else name)
     if posixpath.isabs(path) or ".." in path.split("/") or "\x00" in name:
-        fault = refused(OUTSIDE, path, "leads out of the archive")
+        fault = refused(ARCHIVE_OUTSIDE, "leads out of the archive", path=path)
     elif size > LARGEST_FILE:
-        fault = refused(BOMB, path, f"declares {size} bytes; the most is {LARGEST_FILE}")
+        fault = refused(BOMB, f"declares {size} bytes; the most is {LARGEST_FILE}", path=path)
     return Member(number, path.replace("\x00", "\ufffd"), max(size, 0), fault)
 
 
-def refused(error_id: str, path: str, why: str) -> RefusedFileError:
+def refused(error_id: str, why: str, *, path: str) -> RefusedFileError:
     """A member that cannot be had."""
     return RefusedFileError(error_id, f"{shown(path)!r} {why}.", _HINTS[error_id])
 
 
-def broken(error_id: str, archive: Path, why: str) -> EarmarkError:
+def broken(error_id: str, why: str, *, archive: Path) -> EarmarkError:
     """An archive that cannot be had."""
     return EarmarkError(error_id, f"The archive {archive.name!r} {why}.", _HINTS[error_id])
 
@@ -106,9 +106,13 @@ def copying(source: Callable[[], IO[bytes]], one: Member) -> Callable[[IO[bytes]
             while block := file.read(min(BLOCK, one.size + 1 - done)):
                 done += len(block)
                 if done > one.size:
-                    raise refused(BOMB, one.path, f"holds more than the {one.size} bytes that it declares")
+                    raise refused(
+                        BOMB, f"holds more than the {one.size} bytes that it declares", path=one.path
+                    )
                 target.write(block)
         if done < one.size:
-            raise refused(UNREADABLE, one.path, f"holds {done} of the {one.size} bytes that it declares")
+            raise refused(
+                ARCHIVE_UNREADABLE, f"holds {done} of the {one.size} bytes that it declares", path=one.path
+            )
 
     return copy

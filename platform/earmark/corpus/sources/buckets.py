@@ -17,7 +17,7 @@ from earmark.corpus.listing import HIDDEN, is_hidden
 from earmark.corpus.sources.passing import LARGEST_FILE, passing_copy
 from earmark.corpus.sources.trees import (
     LARGEST_TEXT,
-    OUTSIDE,
+    OUTSIDE_THE_TREE,
     RefusedFileError,
     normal,
     shown,
@@ -132,7 +132,7 @@ class BucketTree:
         if found is None:
             if ".." in path.split("/") or path.startswith(("/", "s3://")):
                 hint = "Put the object below the prefix, or import the prefix that holds both."
-                raise RefusedFileError(OUTSIDE, f"{shown(path)!r} leads out of the prefix.", hint)
+                raise RefusedFileError(OUTSIDE_THE_TREE, f"{shown(path)!r} leads out of the prefix.", hint)
             raise _missing(path, "is not below the prefix")
         if found[0] > LARGEST_FILE:
             hint = audio_faults.HINTS[audio_faults.TOO_LONG]

@@ -154,7 +154,7 @@ class TarTree:
     def opened(self, path: str) -> Iterator[Path]:
         one = self._listed().get(path)
         if one is None:
-            raise refused(archives.NO_FILE, path, "is not in the archive")
+            raise refused(archives.NO_FILE, "is not in the archive", path=path)
         if one.fault:
             raise one.fault
         with self._explained():
@@ -181,7 +181,7 @@ class TarTree:
                 while info := reading.next():
                     if reading.number > archives.MOST_MEMBERS:
                         what = f"holds more than {archives.MOST_MEMBERS} files"
-                        raise broken(archives.TOO_MANY, self._path, what)
+                        raise broken(archives.TOO_MANY_MEMBERS, what, archive=self._path)
                     if not info.isdir():
                         one = _member(reading.number - 1, info)
                         self._twice += one.path in members
@@ -217,10 +217,10 @@ class TarTree:
             yield
         except _Bomb:
             what = f"unpacks to more than {archives.MOST_RATIO} times its size"
-            raise broken(archives.BOMB, self._path, what) from None
+            raise broken(archives.BOMB, what, archive=self._path) from None
         except _BROKEN as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise broken(archives.UNREADABLE, self._path, f"cannot be read ({why})") from None
+            raise broken(archives.ARCHIVE_UNREADABLE, f"cannot be read ({why})", archive=self._path) from None
 
 
 def _packed_by(file: BinaryIO) -> str:
@@ -242,9 +242,9 @@ def _unpacker(kind: str) -> Any:
 def _member(number: int, info: tarfile.TarInfo) -> Member:
     fault = None
     if not info.isreg():
-        fault = refused(archives.NO_FILE, info.name, "is a link or a device and no file")
+        fault = refused(archives.NO_FILE, "is a link or a device and no file", path=info.name)
     elif info.issparse():
-        fault = refused(archives.UNSUPPORTED, info.name, "is a sparse file")
+        fault = refused(archives.ARCHIVE_UNSUPPORTED, "is a sparse file", path=info.name)
     return member(number, info.name, info.size, fault)
 
 

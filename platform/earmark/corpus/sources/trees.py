@@ -13,7 +13,7 @@ from earmark.corpus.listing import check_folder, walk
 from earmark.speech.errors import EarmarkError
 
 LARGEST_TEXT = 512 << 20
-OUTSIDE = "corpus:import:outside"
+OUTSIDE_THE_TREE = "corpus:import:outside"
 
 
 class RefusedFileError(EarmarkError):
@@ -125,7 +125,7 @@ def normal(path: str) -> str:
 def outside(path: str, how: str) -> RefusedFileError:
     """A path that leads out of the tree."""
     hint = "Put the file below the folder, or import the folder that holds both."
-    return RefusedFileError(OUTSIDE, f"{shown(path)!r} {how}.", hint)
+    return RefusedFileError(OUTSIDE_THE_TREE, f"{shown(path)!r} {how}.", hint)
 
 
 def unreadable(path: str, why: str) -> EarmarkError:

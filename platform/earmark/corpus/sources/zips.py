@@ -62,7 +62,7 @@ class ZipTree:
         archive = self._opened()
         one = self._members.get(path)
         if one is None:
-            raise archives.refused(archives.NO_FILE, path, "is not in the archive")
+            raise archives.refused(archives.NO_FILE, "is not in the archive", path=path)
         if one.fault:
             raise one.fault
         info = archive.infolist()[one.number]
@@ -70,7 +70,7 @@ class ZipTree:
             copy = passing_copy(one.size, copying(lambda: archive.open(info), one))
             local = copy.__enter__()
         except _BROKEN as error:
-            raise refused(archives.UNREADABLE, path, f"cannot be unpacked ({error})") from None
+            raise refused(archives.ARCHIVE_UNREADABLE, f"cannot be unpacked ({error})", path=path) from None
         try:
             yield local
         finally:
@@ -88,7 +88,9 @@ class ZipTree:
                 self._zip = zipfile.ZipFile(self._path)
             except (*_BROKEN, RecursionError) as error:
                 why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-                raise broken(archives.UNREADABLE, self._path, f"cannot be read ({why})") from None
+                raise broken(
+                    archives.ARCHIVE_UNREADABLE, f"cannot be read ({why})", archive=self._path
+                ) from None
             self._list(self._zip.infolist())
         return self._zip
 
@@ -96,7 +98,7 @@ class ZipTree:
         ends = 0
         for info in sorted(infos, key=lambda one: one.header_offset):
             if info.header_offset < ends:
-                raise broken(archives.BOMB, self._path, "has members that lie inside one another")
+                raise broken(archives.BOMB, "has members that lie inside one another", archive=self._path)
             ends = info.header_offset + info.compress_size
         self._members, self._twice = {}, 0
         for number, info in enumerate(infos):
@@ -110,14 +112,16 @@ class ZipTree:
 def _fault(info: zipfile.ZipInfo) -> RefusedFileError | None:
     mode = stat.S_IFMT(info.external_attr >> 16)
     if info.flag_bits & 1:
-        return refused(archives.ENCRYPTED, info.filename, "is encrypted")
+        return refused(archives.ENCRYPTED, "is encrypted", path=info.filename)
     if mode not in (0, stat.S_IFREG):
-        return refused(archives.NO_FILE, info.filename, "is a link or a device and no file")
+        return refused(archives.NO_FILE, "is a link or a device and no file", path=info.filename)
     if info.compress_type not in _METHODS:
-        return refused(archives.UNSUPPORTED, info.filename, f"is packed by method {info.compress_type}")
+        return refused(
+            archives.ARCHIVE_UNSUPPORTED, f"is packed by method {info.compress_type}", path=info.filename
+        )
     if info.file_size > archives.FREE_BYTES and info.file_size > archives.MOST_RATIO * info.compress_size:
         why = f"declares {info.file_size} bytes in {info.compress_size}, more than {archives.MOST_RATIO} for one"
-        return refused(archives.BOMB, info.filename, why)
+        return refused(archives.BOMB, why, path=info.filename)
     return None
 
 
@@ -141,4 +145,4 @@ def _check_directory(path: Path) -> None:
         what = (
             f"holds {count} files and a directory of {size} bytes; the most is {archives.MOST_MEMBERS} files"
         )
-        raise broken(archives.TOO_MANY, path, what)
+        raise broken(archives.TOO_MANY_MEMBERS, what, archive=path)

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from earmark.corpus.manifest import LONGEST_NAME, VALUE, Place, Row, Utterance, checked
 from earmark.corpus.sources.trees import RefusedFileError, Tree, shown
 
-PIPE, ADDRESS = "corpus:import:pipe", "corpus:import:address"
+PIPE = "corpus:import:pipe"
+ADDRESS = "corpus:import:address"
 _OF_THE_FILE = ("speaker", "language", "dialect", "split", "licence")
 
 
@@ -95,17 +96,21 @@ def described(said: Iterable[Said], refused: Iterable[tuple[str, RefusedFileErro
 
 def pipe(path: str, name: str) -> tuple[str, RefusedFileError]:
     """A refusal of a command that stands where a file should: commands from outside are never run."""
-    hint = "Run it yourself, keep what it writes as a file, and name that."
+    command = shown(path)[:200]
     return path[:LONGEST_NAME], RefusedFileError(
-        PIPE, f"{name!r} is a command, {shown(path)[:200]!r}, and not a file.", hint
+        PIPE,
+        f"{name!r} is a command, {command!r}, and not a file.",
+        "Run it yourself, keep what it writes as a file, and name that.",
     )
 
 
 def address(path: str, name: str) -> tuple[str, RefusedFileError]:
     """A refusal of an address: nothing is fetched because a file says so."""
-    hint = "Fetch it yourself, put it below the folder, and name it there."
+    place = shown(path)[:200]
     return path[:LONGEST_NAME], RefusedFileError(
-        ADDRESS, f"{name!r} is at {shown(path)[:200]!r}, which is not fetched.", hint
+        ADDRESS,
+        f"{name!r} is at {place!r}, which is not fetched.",
+        "Fetch it yourself, put it below the folder, and name it there.",
     )
 
 
