@@ -36,7 +36,9 @@ def sound() -> np.ndarray:
 
 def frame_by_frame(samples: np.ndarray) -> np.ndarray:
     """Silero's plain model as its own package runs it: 512 samples at a time after 64 of context."""
-    (folder,) = importlib.util.find_spec("silero_vad").submodule_search_locations
+    found_package = importlib.util.find_spec("silero_vad")
+    assert found_package
+    (folder,) = found_package.submodule_search_locations or ()
     session = onnxruntime.InferenceSession(
         str(Path(folder) / "data" / "silero_vad.onnx"), providers=["CPUExecutionProvider"]
     )

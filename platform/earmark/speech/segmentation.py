@@ -183,8 +183,8 @@ def _samples(seconds: float) -> int:
 def _places(start: int, end: int, talk: np.ndarray, loudness: np.ndarray) -> np.ndarray:
     """Where talk may be cut: float64 [n, 3], the end of one part, the start of the next, what the cut costs.
 
-    At a pause of p seconds it costs 0.1 / p. In speech, at the quietest frame of each half second, it costs so much that
-    no such cut is made where pauses will do.
+    At a pause of p seconds it costs 0.1 / p. In speech, at the quietest frame of each half second, it costs so much
+    that no such cut is made where pauses will do.
     """
     within = talk[(talk[:, 0] >= start) & (talk[:, 1] <= end)]
     lefts, rights = within[:-1, 1], within[1:, 0]

@@ -19,19 +19,23 @@ class Spectrograph:
     """Turns samples into power spectra: Hann windows of 32 ms, each centred on a frame of 10 ms."""
 
     def __init__(self) -> None:
-        self._rest = np.zeros(_LEAD, np.float32)
+        self._rest = np.zeros(0, np.float32)
 
     def add(self, samples: np.ndarray) -> np.ndarray:
         """Take in float32 [n] at 16 kHz; gives float32 [frames, 257], the frames that are now complete."""
-        joined = np.concatenate([self._rest, samples])
+        before = self._rest if len(self._rest) else np.repeat(samples[:1], _LEAD)
+        joined = np.concatenate([before, samples])
         frames = max(0, (len(joined) - WINDOW) // FRAME + 1)
         self._rest = joined[frames * FRAME :].copy()
         return _power(joined, frames)
 
     def finish(self) -> np.ndarray:
-        """The frames that are left, as if silence followed: float32 [frames, 257]; ceil(n / 160) in all."""
+        """The frames that are left, float32 [frames, 257]; with all before them ceil(n / 160).
+
+        Before the first and after the last sample the sound is taken to stand still, which no spectrum shows.
+        """
         frames = max(0, -(-(len(self._rest) - _LEAD) // FRAME))
-        return _power(np.pad(self._rest, (0, WINDOW)), frames)
+        return _power(np.concatenate([self._rest, np.repeat(self._rest[-1:], WINDOW)]), frames)
 
 
 def _power(joined: np.ndarray, frames: int) -> np.ndarray:
