@@ -7,30 +7,85 @@ import click
 from earmark.accounts.roles import Role
 from earmark.config.commands.session import collection_option, find_collection, follow, platform_command, say
 
+LAYOUTS = ("files", "kaldi", "nemo", "lhotse", "audiofolder", "common_voice")
+CHANNELS = ("mix", "first", "split")
+
+
+class Place(click.ParamType):
+    """A folder or an archive that is there, or an address of a bucket."""
+
+    name = "place"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """`value`, once it is known to be one."""
+        if not value.startswith("s3://"):
+            click.Path(exists=True).convert(value, param, ctx)
+        return value
+
 
 @click.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("place", type=Place())
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default=None,
+    help="What describes the audio; `files` for nothing but the audio, or --manifest.",
+)
 @click.option(
     "--manifest",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV or JSONL that gives files a speaker, language, dialect, split, text or licence.",
+    type=click.Path(exists=True, path_type=Path),
+    help="CSV or JSONL that gives files a speaker, language, dialect, split, text or licence; with another layout, "
+    "the manifest or data directory that describes the audio in PLACE.",
+)
+@click.option(
+    "--speaker-from",
+    metavar="REGEX",
+    default="",
+    help="What a file's path says, by named groups: speaker, language, dialect, split. "
+    "As in '(?P<speaker>[^/]+)/[^/]+$'.",
+)
+@click.option(
+    "--channels",
+    type=click.Choice(CHANNELS),
+    default="mix",
+    show_default=True,
+    help="Of a file with several channels hear their mean, the first alone, or each as a voice of its own.",
 )
 @collection_option
 @platform_command
-def ingest(folder: Path, manifest: Path | None, slug: str | None, as_json: bool) -> None:
-    """Bring in every audio file below FOLDER.
+def ingest(
+    place: str,
+    layout: str | None,
+    manifest: Path | None,
+    speaker_from: str,
+    channels: str,
+    slug: str | None,
+    as_json: bool,
+) -> None:
+    """Bring in the audio of PLACE: a folder, a zip or tar archive, or s3://bucket/prefix.
 
-    WAV, FLAC, MP3 and OGG at any rate. A file already in the collection is not brought in twice; a file that
-    cannot be heard is recorded with its reason, and the rest goes on. The collection is made when it is new.
+    WAV, FLAC, MP3, OGG, M4A, WebM, AIFF, AMR, WMA and more, at any rate. A file already in the collection is not
+    brought in twice; a file that cannot be heard is recorded with its reason, and the rest goes on. The collection
+    is made when it is new.
     """
+    from django.db import transaction
+
     from earmark.corpus.ingest import submit_ingest
     from earmark.corpus.models import Collection
     from earmark.corpus.services import create_collection
 
-    if slug and not Collection.objects.filter(slug=slug).exists():
-        create_collection(slug=slug, name=slug.replace("-", " ").capitalize(), by=None)
-    collection = find_collection(slug)
-    made, job = submit_ingest(collection=collection, source=folder, manifest=manifest)
+    with transaction.atomic():
+        if slug and not Collection.objects.filter(slug=slug).exists():
+            create_collection(slug=slug, name=slug.replace("-", " ").capitalize(), by=None)
+        collection = find_collection(slug)
+        made, job = submit_ingest(
+            collection=collection,
+            source=place,
+            layout=layout or "",
+            manifest=manifest,
+            speaker_from=speaker_from,
+            channels=channels,
+        )
     finished = follow(job, "ingest", as_json=as_json)
     failed = [f"{row.path}: {row.error_id}" for row in made.files.filter(outcome="failed")[:50]]
     say(
