@@ -77,7 +77,7 @@ def test_opus_is_made_of_the_same_samples_and_has_a_tag_of_its_own(client: Clien
 def test_a_link_opens_the_pictures_of_its_clip_too(client: Client, clip: Clip) -> None:
     signature = parse_qs(urlsplit(signed(clip)).query)["sig"][0]
     peaks = client.get(reverse("corpus:clip-peaks", args=[clip.pk]), {"sig": signature})
-    assert peaks.json()["length"] == round(clip.seconds * 100)
+    assert peaks.json()["length"] == round(clip.seconds * 1_000)
     assert max(peaks.json()["data"]) == pytest.approx(0.3 * 128, abs=2)
     picture = client.get(reverse("corpus:clip-spectrogram", args=[clip.pk]), {"sig": signature})
     assert (picture["Content-Type"], picture.content[:4]) == ("image/png", b"\x89PNG")

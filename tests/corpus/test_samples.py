@@ -1,3 +1,4 @@
+import hashlib
 import os
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from django.core.files.storage import InMemoryStorage, default_storage, storages
 from django.test import override_settings
 
 from earmark.corpus import samples, stored
-from earmark.corpus.models import Clip
+from earmark.corpus.models import Clip, Recording
 from earmark.corpus.samples import clip_flac, clip_samples, flac_name, samples_of, stretch_of
 from earmark.speech.audio import read_flac
 from earmark.speech.decoding import Decoder
@@ -19,12 +20,19 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def long_clips(tmp_path: Path) -> list[Clip]:
+def long_clips() -> list[Clip]:
+    """A recording of 75 s that three clips share out between them."""
     rising = np.concatenate([tone(25.0, hertz=hertz) for hertz in (200, 400, 800)])
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "long.flac").write_bytes(encoded(rising, 16_000, "flac"))
-    world.bring_in(world.collection(), tmp_path / "in")
-    return list(Clip.objects.order_by("start"))
+    return kept(encoded(rising, 16_000, "flac"), seconds=75.0, parts=[(0, 25), (25, 20.5), (45.5, 29.5)])
+
+
+def kept(data: bytes, *, seconds: float, parts: list[tuple[float, float]]) -> list[Clip]:
+    """A recording of these bytes, with clips of (start, seconds)."""
+    digest = hashlib.sha256(data).hexdigest()
+    stored.keep_bytes(f"recordings/{digest}.flac", data)
+    into = world.collection()
+    of = world.recording(into, sha256=digest, seconds=seconds, file=f"recordings/{digest}.flac")
+    return [world.clip(into, recording=of, start=start, seconds=length) for start, length in parts]
 
 
 def test_samples_come_in_the_order_asked(tmp_path: Path, django_assert_num_queries) -> None:
@@ -117,8 +125,10 @@ def test_a_storage_that_is_no_folder_serves_as_well(tmp_path: Path) -> None:
     with override_settings(STORAGES=memory):
         _, result = world.bring_in(world.collection(), tmp_path)
         assert result["ingested"] == 2
+        long = Recording.objects.get(name="long.wav")
+        world.clip(long.collection, recording=long, start=3.0, seconds=30.0)
         lengths = [len(one) for _, one in samples_of(Clip.objects.order_by("id"))]
-        assert sum(lengths) == pytest.approx(41 * 16_000, abs=10)
+        assert lengths == pytest.approx([16_000, 30 * 16_000], abs=10)
         assert isinstance(storages["default"], InMemoryStorage)
         default_storage.delete(Clip.objects.earliest("id").recording.file.name)
         with pytest.raises(EarmarkError) as caught:

@@ -15,12 +15,14 @@ def test_the_envelope_is_the_least_and_greatest_of_each_point() -> None:
     assert envelope(samples, 3).tolist() == [[-32, 64], [-128, 127], [16, 16]]
 
 
-def test_the_envelope_of_a_long_clip_says_how_it_is_spaced() -> None:
-    told = json.loads(envelope_json(np.zeros(30 * SAMPLE_RATE, np.float32)))
-    assert told["length"] == 3_000
-    assert len(told["data"]) == 6_000
-    assert told["length"] * told["samples_per_pixel"] == 30 * told["sample_rate"]
-    assert told["bits"] == 8
+@pytest.mark.parametrize(
+    ("samples", "points", "each"), [(480_000, 2_000, 240), (16_001, 1_001, 16), (100, 7, 16)]
+)
+def test_the_envelope_says_how_it_is_spaced(samples: int, points: int, each: int) -> None:
+    told = json.loads(envelope_json(np.zeros(samples, np.float32)))
+    assert (told["length"], told["samples_per_pixel"], told["bits"]) == (points, each, 8)
+    assert len(told["data"]) == 2 * points
+    assert told["sample_rate"] == SAMPLE_RATE
 
 
 @pytest.mark.parametrize("hertz", [300, 1_000, 3_000, 7_000])

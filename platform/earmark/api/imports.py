@@ -99,7 +99,7 @@ class Imports(InCollection, generics.ListAPIView[Import]):
 
 
 class ServerImportIn(serializers.Serializer[Any]):
-    source = serializers.CharField(
+    source = serializers.CharField(  # type: ignore[assignment]
         max_length=1000, help_text="a folder or archive there, or s3://bucket/prefix"
     )
     manifest = serializers.CharField(required=False, allow_blank=True, help_text="a path there")

@@ -71,7 +71,7 @@ def clip_audio(request: HttpRequest, clip_id: int) -> HttpResponse:
 
 @open_to_label_studio
 def clip_peaks(request: HttpRequest, clip_id: int) -> HttpResponse:
-    """The envelope of the clip's waveform, one point each 10 ms, as the JSON of BBC audiowaveform."""
+    """The envelope of the clip's waveform, at most 2,000 points, as the JSON of BBC audiowaveform."""
     return _answer(request, clip_id, PEAKS)
 
 

@@ -10,16 +10,17 @@ import numpy as np
 
 from earmark.speech.audio import SAMPLE_RATE
 
-SAMPLES_PER_POINT = SAMPLE_RATE // 100
+MOST_POINTS = 2_000
+FEWEST_SAMPLES_PER_POINT = 16
 MEL_BANDS = 96
 MOST_COLUMNS = 1_500
-RANGE_DB = 80.0
+RANGE_DB = 70.0
 
 _WINDOW = 512
 _SHORTEST_HOP = SAMPLE_RATE // 100
 
 
-def envelope(samples: np.ndarray, samples_per_point: int = SAMPLES_PER_POINT) -> np.ndarray:
+def envelope(samples: np.ndarray, samples_per_point: int) -> np.ndarray:
     """The least and the greatest of each `samples_per_point` of `samples` (float [n] in [-1, 1]).
 
     int8 [ceil(n / samples_per_point), 2]; full scale is -128 to 127.
@@ -34,13 +35,14 @@ def envelope(samples: np.ndarray, samples_per_point: int = SAMPLES_PER_POINT) ->
 
 
 def envelope_json(samples: np.ndarray) -> bytes:
-    """`envelope` as the JSON of BBC audiowaveform, version 2, which waveform players read."""
-    ends = envelope(samples)
+    """`envelope` of at most 2,000 points as the JSON of BBC audiowaveform, version 2, which waveform players read."""
+    per_point = max(FEWEST_SAMPLES_PER_POINT, math.ceil(len(samples) / MOST_POINTS))
+    ends = envelope(samples, per_point)
     described = {
         "version": 2,
         "channels": 1,
         "sample_rate": SAMPLE_RATE,
-        "samples_per_pixel": SAMPLES_PER_POINT,
+        "samples_per_pixel": per_point,
         "bits": 8,
         "length": len(ends),
         "data": ends.ravel().tolist(),

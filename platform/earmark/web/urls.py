@@ -3,7 +3,19 @@
 from django.urls import include, path
 
 from earmark.web import sign_in
-from earmark.web.views import clips, data, home, jobs, models, people, progress, rounds, trainings
+from earmark.web.views import (
+    clip,
+    clips,
+    data,
+    home,
+    imports,
+    jobs,
+    models,
+    people,
+    progress,
+    rounds,
+    trainings,
+)
 
 app_name = "web"
 
@@ -13,7 +25,8 @@ in_collection = [
     path("freeze/", home.freeze, name="freeze"),
     path("clips/", clips.clips, name="clips"),
     path("clips/speakers/", clips.speakers, name="speakers"),
-    path("clips/<int:pk>/", clips.clip, name="clip"),
+    path("clips/<int:pk>/", clip.clip, name="clip"),
+    path("clips/<int:pk>/fitness/", clip.fitness_set, name="fitness_set"),
     path("clips/<int:pk>/reference/", clips.reference_set, name="reference_set"),
     path("rounds/", rounds.rounds, name="rounds"),
     path("rounds/new/", rounds.round_new, name="round_new"),
@@ -31,8 +44,11 @@ in_collection = [
     path("models/<int:pk>/evaluate/", models.model_evaluate, name="model_evaluate"),
     path("progress/", progress.progress, name="progress"),
     path("progress/confidence/", progress.progress_confidence, name="progress_confidence"),
-    path("imports/", data.imports, name="imports"),
-    path("imports/<int:pk>/", data.import_page, name="import"),
+    path("imports/", imports.imports, name="imports"),
+    path("imports/server/", imports.import_server, name="import_server"),
+    path("imports/<int:pk>/", imports.import_page, name="import"),
+    path("imports/<int:pk>/retry/", imports.import_retry, name="import_retry"),
+    path("imports/<int:pk>/undo/", imports.import_undo, name="import_undo"),
     path("snapshots/", data.snapshots, name="snapshots"),
     path("snapshots/take/", data.snapshot_take, name="snapshot_take"),
     path("snapshots/<int:pk>/export/", data.export_request, name="export_request"),

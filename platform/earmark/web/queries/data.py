@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 
+from django.conf import settings
 from django.db.models import Count
 
 from earmark.corpus.models import Collection, Import, ImportFile
@@ -18,6 +20,13 @@ class ImportRow:
     ingested: int
     duplicate: int
     failed: int
+
+    @property
+    def name(self) -> str:
+        """What was brought in, as people know it: of an upload, the name it came by."""
+        source = self.record.source
+        is_upload = "/uploads/" in source and source.startswith(str(settings.EARMARK.var))
+        return Path(source).name if is_upload else source
 
     @property
     def files(self) -> int:
@@ -51,3 +60,9 @@ def imports_of(collection: Collection, limit: int = 50, only: int | None = None)
         )
         for one in records
     ]
+
+
+def reasons_of(one: Import) -> list[tuple[str, int]]:
+    """Why files of the import failed: error ids with their counts, the most frequent first."""
+    failed = one.files.filter(outcome=ImportFile.Outcome.FAILED).order_by()
+    return list(failed.values_list("error_id").annotate(n=Count("id")).order_by("-n", "error_id"))

@@ -55,6 +55,18 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 @register.filter
+def of_hundred(share: float) -> str:
+    """A share as a coordinate from 0 to 100, written the same in every language."""
+    return f"{share * 100:.1f}"
+
+
+@register.filter
+def kilohertz(hertz: int) -> str:
+    """A frequency in kHz: 8000 is 8 kHz."""
+    return f"{hertz / 1000:g} kHz"
+
+
+@register.filter
 def points(difference: float) -> str:
     """A difference of two shares in percentage points, with its sign."""
     return f"{difference * 100:+.1f}".replace("-", "−")

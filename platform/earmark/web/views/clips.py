@@ -1,4 +1,4 @@
-"""The clips table and a clip's own page."""
+"""The clips table, and what a reviewer holds to be true of a clip."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
-from annotation.models import Annotation
 from earmark.accounts.roles import Role
 from earmark.corpus.browsing import Wanted
 from earmark.corpus.models import Clip, Reference
@@ -46,31 +45,6 @@ def speakers(request: HttpRequest, place: Place) -> HttpResponse:
     beginning = request.GET.get("speaker", "").strip()[:120]
     found = speakers_like(place.collection, beginning) if beginning else []
     return part(request, place, "web/parts/speaker_names.html", {"speakers": found})
-
-
-@in_collection(Role.VIEWER)
-def clip(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
-    one = get_object_or_404(
-        Clip.objects.select_related("recording", "speaker"), pk=pk, collection=place.collection
-    )
-    hypotheses = list(one.hypotheses.select_related("model").order_by("-model_id"))
-    references = list(one.references.all())
-    current = next((held for held in references if held.is_current), None)
-    suggestion = current.text if current else hypotheses[0].text if hypotheses else ""
-    context = {
-        "clip": one,
-        "hypotheses": hypotheses,
-        "references": references,
-        "current": current,
-        "champion": holder(place.collection, Alias.Name.CHAMPION),
-        "chosen": one.round_clips.select_related("round").order_by("-round__number"),
-        "annotations": Annotation.objects.filter(round_clip__clip=one).select_related(
-            "round_clip__round", "hypothesis"
-        ),
-        "failures": one.transcription_failures.select_related("model"),
-        "form": ReferenceForm(initial={"text": suggestion}),
-    }
-    return page(request, place, "web/clip.html", context, section="clips")
 
 
 @in_collection(Role.REVIEWER, WRITE)

@@ -1,49 +1,17 @@
-"""Imports, snapshots and exports."""
+"""Snapshots and exports."""
 
-from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
 from earmark.accounts.roles import Role
-from earmark.corpus.models import Import, ImportFile
 from earmark.datasets.exports import request_export
 from earmark.datasets.models import Export, Snapshot
 from earmark.datasets.snapshots import take_snapshot
 from earmark.jobs.models import UNFINISHED
 from earmark.web.places import WRITE, Place, in_collection, page
-from earmark.web.queries import data as queries
 from earmark.web.views.telling import telling
-
-FILES_PER_PAGE = 100
-
-
-@in_collection(Role.VIEWER)
-def imports(request: HttpRequest, place: Place) -> HttpResponse:
-    rows = queries.imports_of(place.collection)
-    is_live = any(row.job and row.job.status in UNFINISHED for row in rows)
-    return page(request, place, "web/imports.html", {"rows": rows, "is_live": is_live}, section="imports")
-
-
-@in_collection(Role.VIEWER)
-def import_page(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
-    one = get_object_or_404(Import, pk=pk, collection=place.collection)
-    outcome = request.GET.get("outcome", "")
-    if outcome and outcome not in ImportFile.Outcome.values:
-        raise Http404
-    row = queries.imports_of(place.collection, only=pk)[0]
-    files = one.files.filter(outcome=outcome) if outcome else one.files.all()
-    context = {
-        "row": row,
-        "outcome": outcome,
-        "outcomes": ImportFile.Outcome.choices,
-        "files": Paginator(files.select_related("recording"), FILES_PER_PAGE).get_page(
-            request.GET.get("page")
-        ),
-        "is_live": row.job is not None and row.job.status in UNFINISHED,
-    }
-    return page(request, place, "web/import.html", context, section="imports")
 
 
 @in_collection(Role.VIEWER)
