@@ -8,6 +8,9 @@ from earmark.speech.spectra import bin_hertz
 BANDS = 32
 BAND_HZ = SAMPLE_RATE / 2 / BANDS
 
+NARROW_HZ = 5_000.0
+"""What reaches no higher has been through a telephone, or something like it."""
+
 _LIVE_DB = 50.0
 _FAINTEST_DB = -108.0
 _LOUDEST_SHARE = 0.03

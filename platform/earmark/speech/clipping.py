@@ -6,6 +6,9 @@ resampling, which would round the tops.
 
 import numpy as np
 
+CLIPPED_SHARE = 0.001
+"""A stretch with a greater share of clipped samples can be called clipped: coarse steps make up no more."""
+
 FRAME_SECONDS = 0.01
 _FLAT = 1.5 / 32_768
 _SHORTEST_RUN = 3

@@ -17,6 +17,8 @@ from earmark.speech.cutting import FRAME, Stretch
 from earmark.speech.spectra import bin_hertz
 
 HASHES = 24
+ALIKE = 3
+"""Clips that share so many hashes sound alike; two others share one in some ten thousand pairs."""
 
 _MINIMA = 2
 _BANDS = 40
