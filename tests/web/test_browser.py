@@ -221,6 +221,7 @@ def test_what_cannot_be_undone_is_asked_twice(page: Page, world: World) -> None:
 
 
 def test_every_page_speaks_chinese_without_complaint(page: Page, world: World) -> None:
+    give_audio(world)
     sign_in(page, "admin")
     page.get_by_role("button", name="简体中文").click()
     expect(page.get_by_role("link", name="标注轮次").first).to_be_visible()
@@ -237,13 +238,46 @@ def test_every_page_speaks_chinese_without_complaint(page: Page, world: World) -
     expect(page.locator(".multiple canvas")).to_have_count(4)
 
 
+def test_a_clip_is_heard_and_walked_through_by_keys(page: Page, world: World) -> None:
+    give_audio(world)
+    first, second = world.clips[:2]
+    second.recording = first.recording
+    second.start, second.seconds = 1.0, 0.9
+    second.save()
+    sign_in(page, "reviewer")
+    page.goto(f"/c/harbour/clips/{first.pk}/")
+    place = page.get_by_role("slider", name="Position")
+    expect(page.locator("clip-sound")).to_have_class(re.compile("ready"))
+    until(page, "document.querySelector('clip-sound').peaks?.length === 2000")
+    until(page, "document.querySelector('clip-sound').cells?.height === 96")
+    page.keyboard.press("ArrowRight")
+    expect(place).to_have_attribute("aria-valuenow", "1.0")
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(place).to_have_attribute("aria-valuenow", "0.9")
+    page.keyboard.press("Space")
+    until(page, "document.querySelector('clip-sound audio').currentTime > 0.95")
+    page.get_by_role("button", name="Pause").click()
+    page.keyboard.press("j")
+    expect(page).to_have_url(re.compile(rf"/clips/{second.pk}/$"))
+    page.get_by_text("Set it aside…").click()
+    page.get_by_label("Why").fill("a door slams")
+    page.get_by_role("button", name="Set aside").click()
+    expect(page.locator(".verdict")).to_contain_text("a door slams")
+    second.refresh_from_db()
+    assert not second.is_fit
+
+
 def test_on_a_phone_nothing_is_wider_than_the_screen(page: Page, world: World) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
+    give_audio(world)
     sign_in(page, "annotator")
     expect(page.locator(".loop-list")).to_be_visible()
     expect(page.locator("#sidebar")).to_be_hidden()
     page.get_by_role("button", name="Menu").click()
     expect(page.locator("#sidebar")).to_be_visible()
-    for path in ("", "clips/", "rounds/2/", f"trainings/{world.training.pk}/", "models/", "progress/"):
+    clip, training = world.clips[0].pk, world.training.pk
+    for path in (
+        "", "clips/", f"clips/{clip}/", "imports/", "rounds/2/", f"trainings/{training}/", "models/", "progress/",
+    ):  # fmt: skip
         page.goto(f"/c/harbour/{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
