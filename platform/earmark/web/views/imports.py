@@ -113,5 +113,4 @@ def _words() -> dict[str, str]:
             "Choose the same files again: each goes on where it stopped."
         ),
         "import": _("Import {n} files"),
-        "leave": _("The upload is not complete."),
     }
