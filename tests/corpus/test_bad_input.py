@@ -64,3 +64,16 @@ def test_a_refused_file_leaves_nothing_in_the_storage(tmp_path: Path, media: Pat
     (tmp_path / "cut.mp3").write_bytes(mp3[: len(mp3) // 2])
     world.bring_in(world.collection(), tmp_path)
     assert [path for path in media.rglob("*") if path.is_file()] == []
+
+
+def test_the_same_bytes_again_fail_as_the_first_did(tmp_path: Path) -> None:
+    for name in ("one.wav", "two.wav"):
+        (tmp_path / name).write_text("Dear Anna, " * 50)
+        write(tmp_path / f"good {name}", 0.7)
+    made, _ = world.bring_in(world.collection(), tmp_path)
+    assert world.outcome_of(made) == {
+        "good one.wav": GOOD,
+        "good two.wav": ("duplicate", ""),
+        "one.wav": ("failed", "corpus:audio:unreadable"),
+        "two.wav": ("failed", "corpus:audio:unreadable"),
+    }

@@ -138,10 +138,10 @@ class Handful:
                 self.new.append(file)
 
     def arrivals(self, answers: list[Kept | Refused]) -> list[Arrival]:
-        """What each file is, in order, given the answers to `new`."""
-        said = {id(file): answer for file, answer in zip(self.new, answers, strict=True)}
+        """What each file is, in order, given the answers to `new`. The same bytes again fail as the first did."""
+        said = {file.sha256: (file, answer) for file, answer in zip(self.new, answers, strict=True)}
         return [
-            file if isinstance(file, Refused) else said.get(id(file)) or Duplicate(file.row, file.sha256)
+            file if isinstance(file, Refused) else _arrival(file, *said.get(file.sha256, ()))
             for file in self.files
         ]
 
@@ -152,6 +152,15 @@ class Handful:
     def close(self) -> None:
         """Let go of the files: passing copies are gone."""
         self.open.close()
+
+
+def _arrival(file: Hashed, first: Hashed | None = None, answer: Kept | Refused | None = None) -> Arrival:
+    """What a file is, given the first of these bytes in its handful and what became of that one."""
+    if answer is not None and file is first:
+        return answer
+    return (
+        Refused(file.row, answer.error) if isinstance(answer, Refused) else Duplicate(file.row, file.sha256)
+    )
 
 
 def _handfuls(source: Source, rows: list[Row], collection: Collection) -> Iterator[Handful]:
