@@ -41,7 +41,7 @@ class Worker:
                 "-c",
                 "1",
             ],
-            env={**os.environ, **_environment()},
+            env={**os.environ, **environment()},
             stdout=self._output,
             stderr=self._output,
             start_new_session=True,
@@ -86,7 +86,7 @@ def finish(job: Job, *, log: Path) -> Job:
         return wait(job, watch=lambda _: services.sweep() and None, poll_seconds=0.2)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     told = settings.EARMARK
     database = STACK.environment["DATABASE_URL"].rpartition("/")[0] + "/" + connection.settings_dict["NAME"]
     return {
