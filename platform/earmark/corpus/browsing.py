@@ -58,6 +58,12 @@ class Range:
     low: float | None = None
     high: float | None = None
 
+    def begins_after(self, key: float, *, is_descending: bool) -> bool:
+        """Whether, read in order, the range begins later than `key`."""
+        if is_descending:
+            return self.high is not None and key > self.high
+        return self.low is not None and key < self.low
+
     def sql(self, column: str = "") -> tuple[str, list[Any]]:
         """The condition on `column`, and its values."""
         name = column or self.measure

@@ -10,7 +10,7 @@ them at most: a page that is not full by then says how far it came, and the next
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import connection
@@ -42,8 +42,7 @@ class Reading:
     section: Section
     is_descending: bool
     after: Place | None
-    conditions: list[str] = field(default_factory=list)
-    values: list[Any] = field(default_factory=list)
+    own: Range | None
 
     @property
     def direction(self) -> str:
@@ -59,20 +58,34 @@ class Reading:
         named = [self.order.column] if self.section.is_keyed else []
         return ", ".join(f"{name} {self.direction}" for name in (*named, "id"))
 
-    def where(self) -> tuple[str, list[Any]]:
-        """The rows of a facet `f.facet` that come after `after`."""
-        conditions, values = ["facet = f.facet", *self.conditions], list(self.values)
+    def where(self) -> Sql:
+        """The rows of a facet `f.facet` that come after `after`.
+
+        Only one condition says where to begin: given two, the index is read from the wider of them.
+        """
+        column, own, after = self.order.column, self.own, self.after
         sign = "<" if self.is_descending else ">"
-        if self.order.column:
-            conditions.append(f"{self.order.column} IS {'NOT ' if self.section.is_keyed else ''}NULL")
-        if self.after and self.section.is_keyed:
-            kind = "bigint" if self.order.column.endswith("_id") else "float8"
-            conditions.append(f"({self.order.column}, id) {sign} (%s::{kind}, %s)")
-            values += [int(self.after.key) if kind == "bigint" else self.after.key, self.after.pk]
-        elif self.after:
-            conditions.append(f"id {sign} %s")
-            values.append(self.after.pk)
-        return " AND ".join(conditions), values
+        if not self.section.is_keyed:
+            conditions, values = [f"{column} IS NULL"] if column else [], list[Any]()
+            if after:
+                conditions.append(f"id {sign} %s")
+                values.append(after.pk)
+            return " AND ".join(["facet = f.facet", *conditions]), values
+        if own and after and not own.begins_after(after.key, is_descending=self.is_descending):
+            own = replace(own, high=None) if self.is_descending else replace(own, low=None)
+        elif own:
+            after = None
+        conditions, values = [], []
+        if own and (own.low is not None or own.high is not None):
+            condition, values = own.sql()
+            conditions.append(condition)
+        if after:
+            kind, key = ("bigint", int(after.key)) if column.endswith("_id") else ("float8", after.key)
+            conditions.append(f"({column}, id) {sign} (%s::{kind}, %s)")
+            values += [key, after.pk]
+        if not conditions:
+            conditions.append(f"{column} IS NOT NULL")
+        return " AND ".join(["facet = f.facet", *conditions]), values
 
 
 def page_of(
@@ -117,9 +130,8 @@ def _readings(
             continue
         if own and not section.is_keyed:
             continue
-        condition, values = own.sql() if own else ("", [])
         here = after if after and section.name == after.section else None
-        yield Reading(order, section, descending, here, [condition] if condition else [], list(values))
+        yield Reading(order, section, descending, here, own)
 
 
 def _merge(
