@@ -1,0 +1,97 @@
+"""Each layout comes in complete: clips, speakers, languages, sides, and references of the kind imported."""
+
+import json
+from pathlib import Path
+
+import pytest
+from lhotse import CutSet, Recording, RecordingSet, SupervisionSegment, SupervisionSet
+from lhotse.kaldi import export_to_kaldi
+
+from earmark.corpus.models import Clip, Reference
+from tests.corpus import world
+from tests.corpus.sources.places import laid
+from tests.speech.audio_files import write
+
+pytestmark = pytest.mark.django_db
+
+SAID = [
+    ("talk", "anna", 0.25, 1.5, "早晨 你好"),
+    ("talk", "bo", 2.0, 1.125, "good morning"),
+    ("one", "cy", 0.0, 2.0, "alone"),
+]
+SECONDS = {"talk": 4.0, "one": 2.0}
+
+
+def with_lhotse(folder: Path, layout: str) -> None:
+    recordings = RecordingSet.from_recordings(
+        Recording.from_file(folder / f"{name}.wav", recording_id=name) for name in SECONDS
+    )
+    heard = SupervisionSet.from_segments(
+        SupervisionSegment(f"u{number}", of, start, seconds, 0, text, "Cantonese", speaker)
+        for number, (of, speaker, start, seconds, text) in enumerate(SAID)
+    )
+    if layout == "kaldi":
+        export_to_kaldi(recordings, heard, folder / "test")
+    elif layout == "cuts":
+        CutSet.from_manifests(recordings=recordings, supervisions=heard).to_file(
+            folder / "cuts_test.jsonl.gz"
+        )
+    else:
+        recordings.to_file(folder / "recordings_test.jsonl.gz")
+        heard.to_file(folder / "supervisions_test.jsonl.gz")
+
+
+def by_hand(folder: Path) -> None:
+    lines = (
+        json.dumps(
+            {
+                "audio_filepath": f"{of}.wav",
+                "offset": start,
+                "duration": seconds,
+                "text": text,
+                "speaker": speaker,
+            }
+            | {"lang": "yue"}
+        )
+        + "\n"
+        for of, speaker, start, seconds, text in SAID
+    )
+    laid(folder, {"test.json": "".join(lines)})
+
+
+@pytest.mark.parametrize("layout", ["lhotse", "cuts", "kaldi", "nemo"])
+def test_marked_stretches_come_in_with_all_that_is_said_of_them(tmp_path: Path, layout: str) -> None:
+    for number, (name, seconds) in enumerate(SECONDS.items()):
+        write(tmp_path / f"{name}.wav", seconds, hertz=200.0 + 20 * number)
+    if layout == "nemo":
+        by_hand(tmp_path)
+    else:
+        with_lhotse(tmp_path, layout)
+    made, result = world.bring_in(world.collection(), tmp_path, layout=layout.replace("cuts", "lhotse"))
+    assert (result["ingested"], result["failed"]) == (2, 0)
+    assert set(made.files.values_list("error_id", flat=True)) == {""}
+    found = {
+        (clip.recording.name, clip.speaker.name, clip.start, clip.seconds, clip.references.get().text)
+        for clip in Clip.objects.select_related("recording", "speaker")
+    }
+    assert found == {
+        (f"{of}.wav", speaker, start, seconds, text) for of, speaker, start, seconds, text in SAID
+    }
+    assert set(Reference.objects.values_list("kind", flat=True)) == {Reference.Kind.IMPORTED}
+    assert set(Clip.objects.values_list("language", "split", "state")) == {
+        ("yue", "test", Clip.State.LABELLED)
+    }
+
+
+def test_stretches_that_cannot_be_clips_are_told_of(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", 40.0)
+    scp, text = "a a.wav\n", "u1 one\nu2 two\nu3 three\nu4 four\n"
+    segments = "u1 a 0 31\nu2 a 5 8\nu3 a 50 52\nu4 a 3 -1\n"
+    laid(tmp_path, {"wav.scp": scp, "text": text, "segments": segments})
+    made, _ = world.bring_in(world.collection(), tmp_path, layout="kaldi")
+    line = made.files.get()
+    assert line.outcome == "ingested"
+    assert line.error_id
+    assert Reference.objects.get().text == "two"
+    for start in ("0.000 s", "50.000 s", "3.000 s"):
+        assert start in line.error
