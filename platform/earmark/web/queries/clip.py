@@ -61,12 +61,12 @@ MEASURES = (
     _Measure(
         "snr_db", "least_snr_db", gettext_lazy("Signal to noise"),
         gettext_lazy("How far speech stands out of the noise: from 20 dB it is clean, below 5 dB hard to follow."),
-        lambda value: f"{value:.1f} dB", -10, 45, Unfit.NOISY,
+        lambda value: f"{value:.1f} dB".replace("-", "−"), -10, 45, Unfit.NOISY,
     ),
     _Measure(
         "loudness_lufs", "least_loudness_lufs", gettext_lazy("Loudness"),
         gettext_lazy("As loud as people hear it: broadcast speech is at −23 LUFS."),
-        lambda value: f"{value:.1f} LUFS", -70, 0, Unfit.QUIET,
+        lambda value: f"{value:.1f} LUFS".replace("-", "−"), -70, 0, Unfit.QUIET,
     ),
     _Measure(
         "bandwidth_hz", "least_bandwidth_hz", gettext_lazy("Bandwidth"),
