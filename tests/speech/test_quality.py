@@ -115,6 +115,11 @@ def test_neither_a_constant_nor_silence_is_clipped() -> None:
     assert quality(through_codec(spoken(), "mp3")).clipped_share == 0
 
 
+def test_what_is_over_full_scale_is_clipped() -> None:
+    loud = spoken() / np.abs(spoken()).max() * 3
+    assert quality(loud).clipped_share == pytest.approx(np.mean(np.abs(loud) > 1), rel=0.3)
+
+
 def test_clipping_belongs_to_its_clip() -> None:
     clean = in_bits(spoken())
     both = np.concatenate([clean, clipped(clean, 0.05, Random(1))])

@@ -6,6 +6,8 @@ resampling, which would round the tops.
 
 import numpy as np
 
+from earmark.speech.series import Series
+
 CLIPPED_SHARE = 0.001
 """A stretch with a greater share of clipped samples can be called clipped: coarse steps make up no more."""
 
@@ -23,35 +25,33 @@ class ClippingMeter:
         self._frame = max(1, round(rate * FRAME_SECONDS))
         self._rate = rate
         self._rest = np.zeros(0, np.float32)
-        self._highs: list[np.ndarray] = []
-        self._lows: list[np.ndarray] = []
-        self._counts: list[np.ndarray] = []
+        self._highs, self._lows = Series(np.float32), Series(np.float32)
+        self._counts = Series(np.uint16)
 
     def add(self, block: np.ndarray) -> None:
-        """Take in float32 [n]."""
-        joined = np.concatenate([self._rest, block]) if len(self._rest) else block
+        """Take in float32 [n]; what is over full scale is cut off there, as it is for everybody who listens."""
+        joined = np.clip(np.concatenate([self._rest, block]), -1.0, 1.0)
         whole = len(joined) // self._frame
         self._measure(joined[: whole * self._frame].reshape(whole, self._frame))
         self._rest = joined[whole * self._frame :].copy()
 
     def _measure(self, frames: np.ndarray) -> None:
         highs, lows = frames.max(axis=1, initial=-1.0), frames.min(axis=1, initial=1.0)
-        self._highs.append(highs)
-        self._lows.append(lows)
+        self._highs.add(highs)
+        self._lows.add(lows)
         counts = np.zeros(len(frames), np.uint16)
         flat = np.abs(frames[:, 1:] - frames[:, :-1]) <= _FLAT
-        loud = np.flatnonzero((highs - lows > _LOUD) & (flat.sum(axis=1) >= _SHORTEST_RUN - 1))
+        loud = np.flatnonzero((highs - lows > _LOUD) & (np.count_nonzero(flat, axis=1) >= _SHORTEST_RUN - 1))
         if len(loud):
             counts[loud] = _flat_tops(frames[loud], flat[loud], highs[loud], lows[loud])
-        self._counts.append(counts)
+        self._counts.add(counts)
 
     def finish(self) -> "Clipping":
         """What was measured; a last piece shorter than 10 ms is left out."""
         return Clipping(
-            *(
-                np.concatenate(parts) if parts else np.zeros(0)
-                for parts in (self._highs, self._lows, self._counts)
-            ),
+            self._highs.all(),
+            self._lows.all(),
+            self._counts.all(),
             samples_per_frame=self._frame,
             rate=self._rate,
         )

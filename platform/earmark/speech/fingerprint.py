@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 
 from earmark.speech.cutting import FRAME, Stretch
+from earmark.speech.series import Series
 from earmark.speech.spectra import bin_hertz
 
 HASHES = 24
@@ -37,9 +38,7 @@ class Fingerprinter:
     def __init__(self) -> None:
         self._waiting = np.zeros((_MARGIN, _BANDS), np.float32)
         self._judged = 0
-        self._times: list[np.ndarray] = []
-        self._bands: list[np.ndarray] = []
-        self._powers: list[np.ndarray] = []
+        self._times, self._bands, self._powers = Series(np.int32), Series(np.uint8), Series(np.float32)
 
     def add(self, power: np.ndarray) -> None:
         """Take in float32 [frames, 257]."""
@@ -48,8 +47,7 @@ class Fingerprinter:
     def finish(self) -> "Fingerprints":
         """Of the whole recording."""
         self._find(np.zeros((_MARGIN, _BANDS), np.float32))
-        parts = (self._times, self._bands, self._powers)
-        return Fingerprints(*(np.concatenate(part) if part else np.zeros(0, np.int32) for part in parts))
+        return Fingerprints(self._times.all(), self._bands.all(), self._powers.all())
 
     def _find(self, bands: np.ndarray) -> None:
         joined = np.concatenate([self._waiting, bands])
@@ -62,9 +60,9 @@ class Fingerprinter:
         highest = _highest_around(np.pad(highest.T, ((_REACH_BANDS, _REACH_BANDS), (0, 0))), _REACH_BANDS).T
         smooth = smooth[_REACH_FRAMES : _REACH_FRAMES + judged]
         times, peaks = np.nonzero((smooth >= highest) & (smooth > _SILENT))
-        self._times.append((times + self._judged).astype(np.int32))
-        self._bands.append(peaks.astype(np.uint8))
-        self._powers.append(smooth[times, peaks])
+        self._times.add(times + self._judged)
+        self._bands.add(peaks)
+        self._powers.add(smooth[times, peaks])
         self._judged += judged
         self._waiting = joined[judged:].copy()
 

@@ -9,6 +9,7 @@ from earmark.speech import bandwidth, loudness, snr
 from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.clipping import Clipping
 from earmark.speech.cutting import FRAME, Stretch
+from earmark.speech.series import Series
 from earmark.speech.spectra import decibels
 
 LEVEL_FRAME = 2 * FRAME
@@ -54,27 +55,24 @@ class QualityMeter:
     def __init__(self) -> None:
         self._weights = np.column_stack([bandwidth.band_weights(), loudness.k_weights()])
         self._odd = np.zeros((0, bandwidth.BANDS), np.float32)
-        self._weighted: list[np.ndarray] = []
-        self._loudness: list[np.ndarray] = []
-        self._levels: list[np.ndarray] = []
+        self._weighted, self._loudness = Series(np.float32), Series(np.float32)
+        self._levels = Series(np.uint8, bandwidth.BANDS)
 
     def add(self, power: np.ndarray) -> None:
         """Take in float32 [frames, 257]."""
         summed = power @ self._weights
         bands = summed[:, :-1]
-        self._weighted.append(summed[:, -1].copy())
-        self._loudness.append(np.minimum(decibels(bands.sum(axis=1)), 0.0))
+        self._weighted.add(summed[:, -1])
+        self._loudness.add(np.minimum(decibels(bands.sum(axis=1)), 0.0))
         joined = np.concatenate([self._odd, bands])
         whole = len(joined) // 2
         self._odd = joined[2 * whole :].copy()
-        self._levels.append(_packed(joined[: 2 * whole].reshape(whole, 2, joined.shape[1]).mean(axis=1)))
+        self._levels.add(_packed(joined[: 2 * whole].reshape(whole, 2, joined.shape[1]).mean(axis=1)))
 
     def finish(self, clipping: Clipping) -> Measured:
         """All that was measured."""
-        self._levels.append(_packed(self._odd))
-        parts = (self._weighted, self._loudness, self._levels)
-        weighted, loudness, levels = (np.concatenate(part) for part in parts)
-        return Measured(weighted, loudness, levels, clipping)
+        self._levels.add(_packed(self._odd))
+        return Measured(self._weighted.all(), self._loudness.all(), self._levels.all(), clipping)
 
 
 def _packed(power: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.errors import EarmarkError
+from earmark.speech.series import Series
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -34,7 +35,7 @@ class VoiceDetector:
     def __init__(self) -> None:
         self._rest = np.zeros(_CONTEXT, np.float32)
         self._state = (np.zeros((1, 1, _STATE), np.float32), np.zeros((1, 1, _STATE), np.float32))
-        self._heard: list[np.ndarray] = []
+        self._heard = Series(np.float32)
 
     def add(self, samples: np.ndarray) -> None:
         """Take in float32 [n] at 16 kHz in [-1, 1]."""
@@ -50,7 +51,7 @@ class VoiceDetector:
         waiting = len(self._rest) - _CONTEXT
         if waiting:
             self._hear(np.pad(self._rest, (0, VOICE_FRAME - waiting)))
-        return np.concatenate(self._heard) if self._heard else np.zeros(0, np.float32)
+        return self._heard.all()
 
     def _hear(self, joined: np.ndarray) -> None:
         """Whole frames, the 64 samples before the first of them in front."""
@@ -59,7 +60,7 @@ class VoiceDetector:
         given = {"input": np.ascontiguousarray(windows), "h": hidden, "c": cell}
         likely, hidden, cell = _model().run(None, given)
         self._state = hidden, cell
-        self._heard.append(likely.reshape(-1))
+        self._heard.add(likely.reshape(-1))
 
 
 @cache
