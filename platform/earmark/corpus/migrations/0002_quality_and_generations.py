@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='clipfingerprint',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['hashes'], name='fingerprint_by_hash'),
+            index=django.contrib.postgres.indexes.GinIndex(fastupdate=False, fields=['hashes'], name='fingerprint_by_hash'),
         ),
         migrations.AddField(
             model_name='segmentation',
