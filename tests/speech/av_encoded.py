@@ -1,6 +1,7 @@
 """Files of the containers that libsndfile does not write, made on the spot with PyAV."""
 
 import io
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -34,7 +35,10 @@ def av_encoded(kind: str, wave: np.ndarray, *, with_picture: bool = False) -> by
         for piece in av.AudioResampler(sound.codec_context.format.name, "mono", rate).resample(whole):
             fifo.write(piece)
         size = sound.codec_context.frame_size or 1024
+        done = 0
         while (frame := fifo.read(size) or fifo.read()) is not None:
+            frame.pts, frame.time_base = done, Fraction(1, rate)
+            done += frame.samples
             made.mux(sound.encode(frame))
         made.mux(sound.encode(None))
     return file.getvalue()

@@ -44,6 +44,18 @@ def test_each_format_is_heard_as_it_was(decoder: Decoder, tmp_path: Path, name: 
     assert middle.std() == pytest.approx(0.3 / np.sqrt(2), rel=0.3 if name in ("amr", "3gp") else 0.1)
 
 
+@pytest.mark.parametrize("name", ["m4a", "alac.m4a", "webm", "live.webm", "mka"])
+def test_a_sound_stays_where_it_was(decoder: Decoder, tmp_path: Path, name: str) -> None:
+    """Encoders put silence before the first sample: what the container says of it is heeded."""
+    rate = MADE[name][2]
+    wave = np.zeros(3 * rate, np.float32)
+    wave[rate : rate + rate // 10] = tone(0.1, rate, 1, 1000.0)
+    (tmp_path / "x").write_bytes(av_encoded(name, wave))
+    loud = np.flatnonzero(np.abs(decoder.decode(tmp_path / "x").samples) > 0.06)
+    assert loud[0] / SAMPLE_RATE == pytest.approx(1.0, abs=0.002)
+    assert loud[-1] / SAMPLE_RATE == pytest.approx(1.1, abs=0.002)
+
+
 CUT = [name for name in (*SNDFILE, *MADE) if name not in ("long.wav",)]
 
 

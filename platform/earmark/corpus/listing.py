@@ -80,17 +80,6 @@ def walk(folder: Path, aside: Counter[str]) -> Iterator[str]:
                 yield (Path(place) / name).relative_to(folder).as_posix()
 
 
-def list_files(folder: Path, manifest: dict[str, Row] | None) -> Listed:
-    """Every file below `folder` that is audio by its name; with a manifest, every file it lists and no other.
-
-    Raises EarmarkError `corpus:import:no-folder`.
-    """
-    check_folder(folder)
-    aside: Counter[str] = Counter()
-    rows = chosen(walk(folder, aside), manifest, aside)
-    return Listed(rows, {name: count for name, count in sorted(aside.items()) if count})
-
-
 def chosen(files: Iterable[str], known: Mapping[str, Row] | None, aside: Counter[str]) -> list[Row]:
     """A row for each file that is audio by its name; where files are listed, for each that is, in the same order.
 

@@ -7,9 +7,12 @@ import pytest
 from lhotse import CutSet, Recording, RecordingSet, SupervisionSegment, SupervisionSet
 from lhotse.kaldi import export_to_kaldi
 
+from earmark.corpus import ingest
+from earmark.corpus.ingest import run_ingest, submit_ingest
 from earmark.corpus.models import Clip, Reference
+from earmark.corpus.sources import passing
 from tests.corpus import world
-from tests.corpus.sources.places import laid
+from tests.corpus.sources.places import laid, tarred, zipped
 from tests.speech.audio_files import write
 
 pytestmark = pytest.mark.django_db
@@ -95,3 +98,23 @@ def test_stretches_that_cannot_be_clips_are_told_of(tmp_path: Path) -> None:
     assert Reference.objects.get().text == "two"
     for start in ("0.000 s", "50.000 s", "3.000 s"):
         assert start in line.error
+
+
+@pytest.mark.parametrize("name", ["calls.zip", "calls.tar", "calls.tar.gz"])
+def test_an_archive_broken_off_on_the_way_goes_on(
+    tmp_path: Path, var: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(ingest, "FILES_AT_ONCE", 2)
+    files = {}
+    for number in range(9):
+        path = write(tmp_path / "x.wav", 0.3 + number / 50)
+        files[f"{9 - number}.wav"] = path.read_bytes()
+    archive = (zipped if name.endswith("zip") else tarred)(tmp_path / name, files)
+    made, _ = submit_ingest(collection=world.collection(), source=archive)
+    with pytest.raises(world.StoppedError):
+        run_ingest(world.Context(stop_after=2), import_id=made.pk)
+    assert 0 < Clip.objects.count() < 9
+    result = run_ingest(world.Context(), import_id=made.pk)
+    assert (result["ingested"], result["duplicate"], result["failed"]) == (9, 0, 0)
+    assert Clip.objects.count() == 9
+    assert list((var / passing.FOLDER).iterdir()) == []
