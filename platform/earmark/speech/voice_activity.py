@@ -6,6 +6,7 @@ so the answer is that of the model run frame by frame, to the bit, at twice its 
 """
 
 import importlib.util
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +66,11 @@ class VoiceDetector:
 
 @cache
 def _model() -> "onnxruntime.InferenceSession":
-    """The model, on one thread: no other is started, which a limited process could not do."""
+    """The model, on one thread: no other is started, which a limited process could not do.
+
+    Left alone, onnxruntime reports its use to Microsoft, from a thread and a database of its own.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime  # here, so that whoever needs only the settings does not wait for it
 
     options = onnxruntime.SessionOptions()
