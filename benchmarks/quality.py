@@ -25,7 +25,7 @@ from earmark.speech.survey import SurveyedClip, Surveyor
 from earmark.speech.synthesis import Synthesiser
 
 SEEDS = (1, 2, 3)
-CLIPS = 90
+CLIPS = 45
 NOISE_SECONDS = 60
 LOWEST_SNR, HIGHEST_SNR = 0.0, 30.0
 SHARES = (0.003, 0.01, 0.05)

@@ -37,7 +37,7 @@ def frame_by_frame(samples: np.ndarray) -> np.ndarray:
     """Silero's plain model as its own package runs it: 512 samples at a time after 64 of context."""
     found_package = importlib.util.find_spec("silero_vad")
     assert found_package
-    (folder,) = found_package.submodule_search_locations or ()
+    folder = next(iter(found_package.submodule_search_locations or ()))
     load()
     import onnxruntime  # only now, with its reports turned off
 
