@@ -166,6 +166,28 @@ def test_a_leak_is_refused_by_name(move: Callable[[dict[str, Clip]], None], culp
     assert not Snapshot.objects.filter(purpose="training").exists()
 
 
+def test_a_copy_on_another_side_is_left_out_and_one_that_was_overruled_is_refused() -> None:
+    collection = make_collection()
+    clips = fill(collection)
+    copy, torn = (make_clip(collection, level, text="three", state="labelled") for level in (160, 161))
+    Clip.objects.filter(pk=copy.pk).update(duplicate_of=clips["test"], unfit="duplicate", is_fit=False)
+    Clip.objects.filter(pk=torn.pk).update(
+        unfit="torn", is_fit=False, recording=clips["test"].recording, start=7
+    )
+    frozen = freeze_test_set(collection=collection, by=None)
+    snapshot = take_snapshot(collection=collection, by=None)
+    assert not {copy.pk, torn.pk} & set(snapshot.items.values_list("clip", flat=True))
+    share_nothing(snapshot, frozen)
+    Clip.objects.filter(pk=copy.pk).update(is_fit=True)
+    with pytest.raises(EarmarkError, match=f"Clip {copy.pk} sounds like clip {clips['test'].pk}") as caught:
+        take_snapshot(collection=collection, by=None)
+    assert caught.value.error_id == "datasets:snapshot:leak"
+    Clip.objects.filter(pk=copy.pk).update(is_fit=False)
+    Clip.objects.filter(pk=torn.pk).update(is_fit=True)
+    with pytest.raises(EarmarkError, match=r"Recording '130.flac' has clips on the test and the train side"):
+        take_snapshot(collection=collection, by=None)
+
+
 def test_another_clip_of_a_tested_voice_or_sound_is_refused() -> None:
     collection = make_collection()
     clips = fill(collection)

@@ -2,6 +2,8 @@
 
 from django.db.models import Q
 
+from earmark.corpus.models import Unfit
+
 
 def current(prefix: str = "") -> Q:
     """Clips of the newest cutting of their recording; `prefix` leads to the clip, as in `clip__`."""
@@ -11,3 +13,8 @@ def current(prefix: str = "") -> Q:
 def usable(prefix: str = "") -> Q:
     """Current clips that the gate, or a person over it, found fit: the only ones work is chosen from."""
     return current(prefix) & Q(**{f"{prefix}is_fit": True})
+
+
+def shared_sound() -> Q:
+    """Clips set aside because another clip, perhaps of another side, has their sound: no snapshot takes them."""
+    return Q(unfit__in=(Unfit.DUPLICATE, Unfit.TORN), is_fit=False)

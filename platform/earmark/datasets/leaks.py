@@ -3,6 +3,7 @@
 from django.db.models import F, Max, Min, QuerySet
 
 from earmark.corpus.models import Clip, Collection
+from earmark.corpus.queries import shared_sound
 from earmark.datasets.models import Snapshot, SnapshotItem
 from earmark.datasets.selection import shared_with
 from earmark.speech.errors import EarmarkError
@@ -11,11 +12,15 @@ SHARED = ("clip_id", "speaker_id", "recording")
 
 
 def refuse_two_sides(collection: Collection) -> None:
-    """Raise EarmarkError `datasets:snapshot:leak` when a speaker or a recording has clips on two sides."""
+    """Raise EarmarkError `datasets:snapshot:leak` when a speaker, a recording or a copied sound is on two sides.
+
+    Clips that were set aside for that very reason do not count.
+    """
+    taken = Clip.objects.filter(~shared_sound(), collection=collection)
     for what, key in (("Speaker", "speaker__name"), ("Recording", "recording__name")):
         identity = key.split("__")[0]
         row = (
-            Clip.objects.filter(collection=collection, **{f"{identity}__isnull": False})
+            taken.filter(**{f"{identity}__isnull": False})
             .values(identity, name=F(key))
             .annotate(one=Min("split"), other=Max("split"))
             .exclude(one=F("other"))
@@ -24,6 +29,9 @@ def refuse_two_sides(collection: Collection) -> None:
         )
         if row:
             raise _leak(f"{what} {row['name']!r} has clips on the {row['one']} and the {row['other']} side.")
+    copy = taken.filter(duplicate_of__isnull=False).exclude(split=F("duplicate_of__split")).first()
+    if copy:
+        raise _leak(f"Clip {copy.pk} sounds like clip {copy.duplicate_of_id}, which is on another side.")
 
 
 def refuse_test_material(collection: Collection) -> None:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import F, FilteredRelation, Q, QuerySet
 
 from earmark.corpus.models import Clip, Collection, Split
-from earmark.corpus.queries import usable
+from earmark.corpus.queries import shared_sound, usable
 from earmark.datasets.models import Snapshot, SnapshotItem
 
 TABLE = "pg_temp.datasets_chosen"
@@ -35,16 +35,16 @@ FETCHED = 2_000
 
 
 def labelled_test_clips(collection: Collection) -> QuerySet[Clip]:
-    """Every clip on the test side with a current reference."""
-    return _with_reference(collection).filter(Q(current__isnull=False, split=Split.TEST))
+    """Every clip on the test side with a current reference and a sound of its own."""
+    return _with_reference(collection).filter(~shared_sound(), current__isnull=False, split=Split.TEST)
 
 
 def training_clips(collection: Collection) -> QuerySet[Clip]:
     """The labelled clips of the train and dev sides, and the usable unlabelled ones of the train side.
 
-    What a person labelled stays, whatever the gate says of it and whether or not it is still cut that way.
+    What a person labelled stays, whatever the gate says of its quality and whether or not it is still cut that way.
     """
-    labelled = Q(current__isnull=False, split__in=(Split.TRAIN, Split.DEV))
+    labelled = ~shared_sound() & Q(current__isnull=False, split__in=(Split.TRAIN, Split.DEV))
     unlabelled = usable() & Q(current__isnull=True, split=Split.TRAIN, state__in=POOL_STATES)
     return _with_reference(collection).filter(labelled | unlabelled)
 
