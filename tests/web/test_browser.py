@@ -227,7 +227,8 @@ def test_every_page_speaks_chinese_without_complaint(page: Page, world: World) -
     expect(page.get_by_role("link", name="标注轮次").first).to_be_visible()
     training, clip = world.training.pk, world.clips[0].pk
     for path in (
-        "progress/", "clips/", f"clips/{clip}/", "rounds/", "rounds/2/", "rounds/new/", "trainings/", "models/",
+        "corpus/", "recordings/", "progress/", "clips/", f"clips/{clip}/", "rounds/", "rounds/2/", "rounds/new/",
+        "trainings/", "models/",
         f"trainings/{training}/", "trainings/launch/", "snapshots/", "imports/", "jobs/", "people/",
     ):  # fmt: skip
         page.goto(f"/c/harbour/{path}")

@@ -18,6 +18,8 @@ MOST = {
     "collection": 28,
     "clips": 14,
     "speakers": 8,
+    "corpus": 18,
+    "recordings": 8,
     "clip": 16,
     "rounds": 8,
     "round": 16,

@@ -6,6 +6,7 @@ from earmark.web import sign_in
 from earmark.web.views import (
     clip,
     clips,
+    corpus,
     data,
     home,
     imports,
@@ -23,6 +24,8 @@ in_collection = [
     path("", home.collection, name="collection"),
     path("transcribe/", home.transcribe, name="transcribe"),
     path("freeze/", home.freeze, name="freeze"),
+    path("corpus/", corpus.corpus, name="corpus"),
+    path("recordings/", corpus.recordings, name="recordings"),
     path("clips/", clips.clips, name="clips"),
     path("clips/speakers/", clips.speakers, name="speakers"),
     path("clips/<int:pk>/", clip.clip, name="clip"),
