@@ -1,7 +1,7 @@
 """What a survey of a file is asked and what it answers, as plain values that cross the wire from the decoding child."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any, Self
 
 from earmark.speech.audio import SAMPLE_RATE
@@ -68,7 +68,12 @@ class Track:
         clips = [
             [one.stretch.start, one.stretch.end, astuple(one.quality), list(one.hashes)] for one in self.clips
         ]
-        return {**asdict(self), "clips": clips}
+        return {
+            "channel": self.channel,
+            "clips": clips,
+            "speech_seconds": self.speech_seconds,
+            "loudest_db": self.loudest_db,
+        }
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Self:
