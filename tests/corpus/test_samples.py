@@ -26,12 +26,16 @@ def long_clips() -> list[Clip]:
     return kept(encoded(rising, 16_000, "flac"), seconds=75.0, parts=[(0, 25), (25, 20.5), (45.5, 29.5)])
 
 
-def kept(data: bytes, *, seconds: float, parts: list[tuple[float, float]]) -> list[Clip]:
+def kept(
+    data: bytes, *, seconds: float, parts: list[tuple[float, float]], format: str = "FLAC PCM_16"
+) -> list[Clip]:
     """A recording of these bytes, with clips of (start, seconds)."""
     digest = hashlib.sha256(data).hexdigest()
     stored.keep_bytes(f"recordings/{digest}.flac", data)
     into = world.collection()
     of = world.recording(into, sha256=digest, seconds=seconds, file=f"recordings/{digest}.flac")
+    of.format = format
+    of.save()
     return [world.clip(into, recording=of, start=start, seconds=length) for start, length in parts]
 
 
@@ -70,6 +74,32 @@ def test_a_long_recording_is_decoded_once_for_all_its_clips(
         clip_samples(clip)
         clip_flac(clip)
     assert len(passes) == 1
+
+
+@pytest.mark.parametrize(("suffix", "passes"), [("flac", 2), ("mp3", 1)])
+def test_a_window_at_a_time_is_cut_where_that_is_possible(
+    monkeypatch: pytest.MonkeyPatch, suffix: str, passes: int
+) -> None:
+    monkeypatch.setattr(samples, "WINDOW_SECONDS", 20)
+    noise = np.random.default_rng(1).uniform(-0.3, 0.3, 60 * 8_000).astype(np.float32)
+    data, format = encoded(noise, 8_000, suffix), {"flac": "FLAC PCM_16", "mp3": "MP3 MPEG_LAYER_III"}[suffix]
+    clips = kept(
+        data, seconds=60.0, parts=[(1, 10), (18, 12), (19.5, 5), (40.25, 8), (50, 9.5)], format=format
+    )
+    began = []
+    real = Decoder.stretches
+
+    def noted(*args: object, **kwargs: object) -> object:
+        began.append(kwargs["start"])
+        return real(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Decoder, "stretches", noted)
+    whole = samples.decoder().decode(Path(default_storage.path(clips[0].recording.file.name))).samples
+    heard = {clip.pk: clip_samples(clip) for clip in (clips[4], clips[1], clips[2], clips[3], clips[0])}
+    assert len(began) == passes
+    for clip in clips:
+        stretch = stretch_of(clip)
+        assert np.abs(heard[clip.pk] - whole[stretch.start : stretch.end]).max() <= 1 / 32_768
 
 
 def test_what_is_served_is_what_is_transcribed(tmp_path: Path, long_clips: list[Clip]) -> None:

@@ -86,6 +86,36 @@ def test_stretches_of_one_channel_may_overlap(decoder: Decoder, tmp_path: Path) 
             assert np.array_equal(piece, expected[one.start : one.end])
 
 
+@pytest.mark.parametrize("rate", [8_000, 11_127, 16_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("suffix", ["wav", "flac", "mp3", "ogg"])
+def test_a_pass_from_the_middle_gives_what_one_from_the_beginning_gives(
+    decoder: Decoder, tmp_path: Path, rate: int, suffix: str
+) -> None:
+    if rate == 11_127 and suffix == "mp3":
+        rate = 11_025
+    noise = np.random.default_rng(3).uniform(-0.5, 0.5, 8 * rate).astype(np.float32)
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(encoded(noise, rate, suffix))
+    whole = decoder.decode(path).samples
+    for start in (0, 5, 8_000, 8_001, 70_003, 112_000):
+        wanted = [Stretch(start, start + 4_000), Stretch(start + 10_000, start + 12_345)]
+        for one, piece in zip(wanted, decoder.stretches(path, wanted, start=start), strict=True):
+            assert np.abs(piece - whole[one.start : one.end]).max() < 1e-5
+
+
+def test_what_lies_before_is_not_decoded(decoder: Decoder, tmp_path: Path) -> None:
+    """A fault in the first half is met from the beginning only."""
+    samples = tone(20.0)
+    samples[1_000] = np.nan
+    path = tmp_path / "a.wav"
+    soundfile.write(path, samples, SAMPLE_RATE, subtype="FLOAT")
+    late = [Stretch(200_000, 201_000)]
+    with pytest.raises(EarmarkError, match="not numbers"):
+        list(decoder.stretches(path, late))
+    (piece,) = decoder.stretches(path, late, start=160_000)
+    assert len(piece) == 1_000
+
+
 def test_a_channel_that_the_file_lacks_is_an_error(decoder: Decoder, tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", 1.0, channels=2)
     with pytest.raises(EarmarkError, match=r"2 channels and none numbered 2") as caught:

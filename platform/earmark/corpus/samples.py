@@ -1,7 +1,7 @@
 """The waveforms of clips, for hearing and for training.
 
-A clip that is its whole recording is decoded from the file as it came. The clips of a longer recording are cut in one
-pass for each channel when the first of them is asked for, and kept as FLAC beside it.
+A clip that is its whole recording is decoded from the file as it came. The clips of a longer recording are cut
+together with those near them when the first of these is asked for, and kept as FLAC beside it.
 """
 
 import atexit
@@ -16,12 +16,14 @@ from django.db.models import prefetch_related_objects
 from earmark.corpus import stored
 from earmark.corpus.models import Clip, Recording
 from earmark.speech.audio import SAMPLE_RATE, Decoded, read_flac, write_flac
-from earmark.speech.cutting import Stretch
+from earmark.speech.containers import can_be_entered
+from earmark.speech.cutting import MAX_RECORDING_SECONDS, Stretch
 from earmark.speech.decoding import Decoder
 from earmark.speech.errors import EarmarkError
 
 CLIPS_FOLDER = "clips-1"  # another number when the same clip would be cut to other samples
 AT_ONCE = 32
+WINDOW_SECONDS = 600
 
 _decoders: dict[int, Decoder] = {}
 
@@ -85,7 +87,7 @@ def keep_flac(clip: Clip) -> None:
     if _is_whole(clip):
         stored.keep_bytes(clip_name(clip), write_flac(clip_samples(clip)))
         return
-    _cut_all(clip.recording)
+    _cut_around(clip)
     if stored.size(clip_name(clip)) is None:
         raise _unknown(clip)
 
@@ -118,17 +120,30 @@ def _is_whole(clip: Clip) -> bool:
     return is_all_of_it and clip.channel is None
 
 
-def _cut_all(recording: Recording) -> None:
-    """Cut every clip of a long recording, in one pass for each channel.
+def _cut_around(clip: Clip) -> None:
+    """Cut the clip, and with it the others of its window, in one pass for each channel.
 
-    Decoding it again for each clip would take an hour per hour.
+    A window is ten minutes where the format can be entered in the middle, else the whole recording: decoding that again
+    for each clip would take an hour per hour. Windows begin at the same places whichever clip is asked for, so that the
+    same clip is the same bytes each time.
     """
+    recording, window = clip.recording, _window_of(clip)
     wanted: dict[int | None, set[Stretch]] = {}
-    for clip in recording.clips.all():
-        wanted.setdefault(clip.channel, set()).add(stretch_of(clip))
+    for other in recording.clips.filter(start__gte=window.start_seconds, start__lt=window.end / SAMPLE_RATE):
+        wanted.setdefault(other.channel, set()).add(stretch_of(other))
     with stored.local(recording.file.name or "") as path:
         for channel, some in wanted.items():
             stretches = sorted(some, key=lambda one: (one.start, one.end))
-            pieces = decoder().stretches(path, stretches, name=recording.name, channel=channel)
+            pieces = decoder().stretches(
+                path, stretches, name=recording.name, channel=channel, start=window.start
+            )
             for stretch, piece in zip(stretches, pieces, strict=True):
                 stored.keep_bytes(flac_name(recording, stretch, channel), write_flac(piece))
+
+
+def _window_of(clip: Clip) -> Stretch:
+    recording = clip.recording
+    if not can_be_entered(recording.format):
+        return Stretch(0, MAX_RECORDING_SECONDS * SAMPLE_RATE)
+    first = int(clip.start // WINDOW_SECONDS) * WINDOW_SECONDS * SAMPLE_RATE
+    return Stretch(first, first + WINDOW_SECONDS * SAMPLE_RATE)

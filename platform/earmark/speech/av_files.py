@@ -108,6 +108,9 @@ class AvSound:
             yield np.concatenate(held)
         self._check_length(done / self.rate)
 
+    def skip(self, frames: int) -> bool:
+        return False
+
     def close(self) -> None:
         if self._opened is not None:
             self._opened.close()

@@ -7,6 +7,15 @@ from typing import BinaryIO
 _OGG_PAGE_BYTES = 65_307
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)
 
+ENTERED = frozenset({"WAV", "WAVEX", "RF64"})
+PLAIN = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
+
+
+def can_be_entered(format: str) -> bool:
+    """Whether decoding may begin at any sample of a file of this format (`WAV PCM_16` ...) and gives the same there."""
+    container, _space, encoding = format.partition(" ")
+    return container == "FLAC" or (container in ENTERED and encoding.startswith(PLAIN))
+
 
 def wav_missing_bytes(file: BinaryIO) -> int:
     """Bytes that the data chunk of a RIFF or RF64 file promises beyond the file's end.
@@ -104,14 +113,22 @@ def sphere_missing_bytes(file: BinaryIO) -> int:
     return max(0, start + size - end)
 
 
+_BOXES = frozenset(
+    b"ftyp styp moov mdat free skip wide uuid moof mfra sidx ssix meta pdin emsg prft udta pnot".split()
+)
+
+
 def mp4_missing_bytes(file: BinaryIO) -> int:
     """Bytes that a top-level box of an ISO base media file (14496-12, section 4.2) promises beyond the file's end.
 
-    Samples without a box that describes them count as one byte: what was to follow is not there.
+    Samples without a box that describes them count as one byte: what was to follow is not there. What is no such
+    box ends the file: others append what they like.
     """
     end = file.seek(0, 2)
     names = set()
     for name, at, size in _mp4_boxes(file, end):
+        if name not in _BOXES:
+            break
         names.add(name)
         if at + size > end:
             return at + size - end
@@ -133,29 +150,47 @@ def _mp4_boxes(file: BinaryIO, end: int) -> Iterator[tuple[bytes, int, int]]:
         at += max(size, 8)
 
 
+_ASF_OBJECTS = frozenset(
+    bytes.fromhex(name)
+    for name in (
+        "3026b2758e66cf11a6d900aa0062ce6c",  # header
+        "3626b2758e66cf11a6d900aa0062ce6c",  # data
+        "90080033b1e5cf1189f400a0c90349cb",  # simple index
+        "d329e2d6da35d111903400a0c90349be",  # index
+    )
+)
+
+
 def asf_missing_bytes(file: BinaryIO) -> int:
-    """Bytes that a top-level object of an ASF file (ASF specification, section 2.1) promises beyond the file's end."""
+    """Bytes that a top-level object of an ASF file (ASF specification, section 2.1) promises beyond the file's end.
+
+    What is no header, data or index ends the file: others append what they like.
+    """
     end = file.seek(0, 2)
     at = 0
     while at + 24 <= end:
-        file.seek(at + 16)
-        size = max(24, struct.unpack("<Q", file.read(8))[0])
+        file.seek(at)
+        name, size = struct.unpack("<16sQ", file.read(24))
+        if name not in _ASF_OBJECTS:
+            return 0
+        size = max(24, size)
         if at + size > end:
             return int(at + size - end)
         at += size
     return 0
 
 
-_EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
+_EBML, _SEGMENT, _CLUSTER, _VOID = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0xEC
 
 
 def matroska_missing_bytes(file: BinaryIO) -> int:
     """Bytes that an element of a Matroska or WebM file (RFC 8794, 9559) promises beyond the file's end.
 
-    Segments and clusters of unknown size, as browsers record them, are looked into element by element.
+    Segments and clusters of unknown size, as browsers record them, are looked into element by element. What follows
+    a segment of known size and is no element of the top ends the file: others append what they like.
     """
     end = file.seek(0, 2)
-    at = 0
+    at, is_top = 0, True
     while at < end:
         file.seek(at)
         head = file.read(12)
@@ -170,10 +205,13 @@ def matroska_missing_bytes(file: BinaryIO) -> int:
             return id_length + size_length - len(head)
         name = int.from_bytes(head[:id_length], "big")
         size = int.from_bytes(head[id_length : id_length + size_length], "big") & ((1 << 7 * size_length) - 1)
+        if is_top and name not in (_EBML, _SEGMENT, _VOID):
+            return 0
         at += id_length + size_length
         if size == (1 << 7 * size_length) - 1:
             if name not in (_SEGMENT, _CLUSTER):
                 return 0
+            is_top = False
             continue
         if at + size > end:
             return at + size - end

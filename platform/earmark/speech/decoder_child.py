@@ -94,14 +94,18 @@ def _voices(sound: Sound, wanted: Wanted) -> list[int | None]:
     return list(range(sound.channels))
 
 
-def _read(sound: Sound, channel: "Channel", stretches: list[list[int]] | None, voice: int | None) -> None:
-    """Send the whole file as it comes, or each stretch (sorted by start) in one piece; `voice` is one channel of it."""
+def _read(
+    sound: Sound, channel: "Channel", stretches: list[list[int]] | None, voice: int | None, samples: int
+) -> None:
+    """Send the file from sample `samples` on as it comes, or each stretch (sorted by start, none before) in one piece.
+
+    `voice` is one channel of it.
+    """
     if voice is not None and voice >= sound.channels:
         raise AudioFault(UNSUPPORTED, f"has {sound.channels} channels and none numbered {voice}")
-    samples = 0
     waiting = deque(stretches or [])
     open_: deque[tuple[list[int], list[np.ndarray]]] = deque()
-    for piece in at_16_khz(sound, voice):
+    for piece in at_16_khz(sound, voice, start=samples):
         start, samples = samples, samples + len(piece)
         if stretches is None:
             channel.send(b"S", piece.astype("<f4").tobytes())
@@ -164,7 +168,7 @@ def _answer(request: dict[str, Any], descriptor: int, channel: Channel) -> None:
             if request["do"] == "survey":
                 _survey(sound, channel, Wanted.from_json(request["wanted"]))
             else:
-                _read(sound, channel, request["stretches"], request["channel"])
+                _read(sound, channel, request["stretches"], request["channel"], request["from"])
     except AudioFault as fault:
         channel.send_json(b"E", {"id": fault.error_id, "reason": fault.reason})
     except MemoryError:

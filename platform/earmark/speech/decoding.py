@@ -136,7 +136,7 @@ class Decoder:
 
         The child is busy until the iterator is exhausted or closed.
         """
-        body = json.dumps({"do": "read", "stretches": None, "channel": None}).encode()
+        body = json.dumps({"do": "read", "stretches": None, "channel": None, "from": 0}).encode()
         for answer in self._answers(_Request(path, shown, body) for path, shown in files):
             if isinstance(answer, EarmarkError):
                 yield answer
@@ -145,11 +145,18 @@ class Decoder:
                 yield Decoded(**{**answer.described, "samples": samples})
 
     def stretches(
-        self, path: Path, wanted: Sequence[Stretch], *, name: str | None = None, channel: int | None = None
+        self,
+        path: Path,
+        wanted: Sequence[Stretch],
+        *,
+        name: str | None = None,
+        channel: int | None = None,
+        start: int = 0,
     ) -> Iterator[np.ndarray]:
         """The samples of each stretch, in one pass; `wanted` is sorted by start.
 
-        `channel` is counted from 0; None is the mean of all. A file without it is `corpus:audio:unsupported`.
+        `channel` is counted from 0; None is the mean of all. A file without it is `corpus:audio:unsupported`. The pass
+        begins at sample `start` (at 16 kHz), where the format can be entered there; no stretch lies before it.
 
         The child is busy until the iterator is exhausted or closed.
         """
@@ -157,6 +164,7 @@ class Decoder:
             "do": "read",
             "stretches": [[one.start, one.end] for one in wanted],
             "channel": channel,
+            "from": start,
         }
         request = _Request(path, name or path.name, json.dumps(asked).encode())
         with self._own_turn():

@@ -4,6 +4,7 @@ Runs in the decoding child only: the bytes come from outside.
 """
 
 import io
+import math
 import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Protocol
@@ -21,6 +22,7 @@ BLOCK_VALUES = 131_072
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
 LONGEST_FLAC = 1 << 40
 MP3_GRACE = 2 * 1152
+SETTLING = SAMPLE_RATE // 2
 MISSING_BYTES = {
     **dict.fromkeys(("WAV", "WAVEX", "RF64"), containers.wav_missing_bytes),
     "AIFF": containers.iff_missing_bytes,
@@ -39,6 +41,9 @@ class Sound(Protocol):
 
     def blocks(self) -> Iterator[np.ndarray]:
         """The file's own samples, finite float32 [frames, channels], to its end. Raises AudioFault where it breaks."""
+
+    def skip(self, frames: int) -> bool:
+        """Have `blocks` begin exactly `frames` later; False, and nothing is done, where the format cannot."""
 
     def close(self) -> None:
         """Let go of it; the descriptor stays open."""
@@ -101,9 +106,16 @@ class SndfileSound:
         self._sound = sound
         self.rate, self.channels = sound.samplerate, sound.channels
         self.format = f"{sound.format} {sound.subtype}"
+        self._skipped = 0
 
     def blocks(self) -> Iterator[np.ndarray]:
-        return _blocks(self._sound)
+        return _blocks(self._sound, self._skipped)
+
+    def skip(self, frames: int) -> bool:
+        can = containers.can_be_entered(self.format) and frames <= self._sound.frames
+        if can:
+            self._skipped = self._sound.seek(frames)
+        return can
 
     def close(self) -> None:
         self._sound.close()
@@ -173,9 +185,12 @@ def _whole_mp3(file: BinaryIO) -> mp3.Mp3Layout:
     return found
 
 
-def _blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    """The file's own samples, float32 [frames, channels], to its end. Raises AudioFault where it breaks off."""
-    frames, done = max(1, BLOCK_VALUES // sound.channels), 0
+def _blocks(sound: soundfile.SoundFile, done: int) -> Iterator[np.ndarray]:
+    """The file's own samples after the first `done`, float32 [frames, channels], to its end.
+
+    Raises AudioFault where it breaks off.
+    """
+    frames = max(1, BLOCK_VALUES // sound.channels)
     while True:
         try:
             block = sound.read(frames, dtype="float32", always_2d=True)
@@ -205,16 +220,26 @@ def _why_broken_off(sound: soundfile.SoundFile) -> tuple[str, str]:
     return TRUNCATED, "breaks off before the end that its header promises"
 
 
-def at_16_khz(sound: Sound, channel: int | None = None) -> Iterator[np.ndarray]:
-    """One channel, or with None the mean of all, resampled to 16 kHz: float32 [n] pieces in [-1, 1]."""
-    resampler = None
+def at_16_khz(sound: Sound, channel: int | None = None, *, start: int = 0) -> Iterator[np.ndarray]:
+    """One channel, or with None the mean of all, at 16 kHz from sample `start` on: float32 [n] pieces in [-1, 1].
+
+    Where the format can be entered in the middle, the samples are those of a pass from the beginning to within the
+    rounding of 32-bit arithmetic: the resampler begins at a place where its phase is the same, and is given 0.5 s to
+    settle. The other formats are decoded from the beginning.
+    """
+    resampler, common = None, math.gcd(sound.rate, SAMPLE_RATE)
     if sound.rate != SAMPLE_RATE:
         resampler = soxr.ResampleStream(sound.rate, SAMPLE_RATE, 1, dtype="float32")
+    steps = max(0, start - SETTLING) * common // SAMPLE_RATE
+    entered = steps * SAMPLE_RATE // common if steps and sound.skip(steps * sound.rate // common) else 0
+    unwanted = start - entered
     for block in sound.blocks():
         mono = one_voice(block, channel)
-        yield np.clip(resampler.resample_chunk(mono) if resampler else mono, -1.0, 1.0)
+        piece = resampler.resample_chunk(mono) if resampler else mono
+        yield np.clip(piece[unwanted:], -1.0, 1.0)
+        unwanted = max(0, unwanted - len(piece))
     if resampler:
-        yield np.clip(resampler.resample_chunk(np.zeros(0, np.float32), last=True), -1.0, 1.0)
+        yield np.clip(resampler.resample_chunk(np.zeros(0, np.float32), last=True)[unwanted:], -1.0, 1.0)
 
 
 def one_voice(block: np.ndarray, channel: int | None) -> np.ndarray:
