@@ -86,6 +86,12 @@ def test_channels_stay_apart(decoder: Decoder, tmp_path: Path) -> None:
             assert np.argmax(np.abs(np.fft.rfft(heard))) == pytest.approx(hertz, abs=1)
 
 
+@pytest.mark.parametrize("name", ["m4a", "webm", "wma", "3gp", "a.aiff", "aac", "alaw.wav"])
+def test_what_others_append_does_no_harm(decoder: Decoder, tmp_path: Path, name: str) -> None:
+    (tmp_path / "x").write_bytes(made(name)[0] + b"TAG" + b"of another \xf0\x9f program" * 5)
+    assert decoder.decode(tmp_path / "x").duration == pytest.approx(SECONDS, abs=0.13)
+
+
 PLAYLISTS = {
     "hls": b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
     "concat": b"ffconcat version 1.0\nfile '/etc/passwd'\nfile 'http://127.0.0.1:9/x'\n",

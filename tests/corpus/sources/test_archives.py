@@ -232,6 +232,20 @@ def test_a_full_disk_stops_the_import_and_spoils_no_file(
 
 
 @pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])
+def test_a_disk_that_fills_up_on_the_way_stops_the_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with source_at(packed(tmp_path / name, FILES)) as source:
+        row = source.rows().rows[0]
+        full = Path("/dev/full").open("wb")  # noqa: SIM115
+        monkeypatch.setattr(passing.tempfile, "NamedTemporaryFile", lambda dir: full)
+        with pytest.raises(EarmarkError) as caught, source.opened(row):
+            pass
+    assert caught.value.error_id == "corpus:import:no-room"
+    assert full.closed
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])
 def test_a_row_that_is_no_member_is_refused(tmp_path: Path, name: str) -> None:
     source = source_at(packed(tmp_path / name, FILES))
     with source, pytest.raises(RefusedFileError) as caught, source.opened(Row("absent.wav")):

@@ -34,15 +34,19 @@ def passing_copy(size: int, write: Callable[[IO[bytes]], None]) -> Iterator[Path
     """
     place = folder()
     check_room(place, size)
-    with tempfile.NamedTemporaryFile(dir=place) as copy:
+    copy = tempfile.NamedTemporaryFile(dir=place)  # noqa: SIM115 - closing it may fail as writing did
+    try:
         try:
-            write(copy.file)
+            write(copy)
             copy.flush()
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise _no_room(place, size) from None
             raise
         yield Path(copy.name)
+    finally:
+        with contextlib.suppress(OSError):
+            copy.close()
 
 
 def check_room(place: Path, size: int) -> None:
