@@ -169,6 +169,14 @@ def test_without_speech_a_short_recording_is_one_clip_and_a_long_one_none() -> N
     assert segment(np.zeros((0, 2), np.int64), np.zeros(0, np.float32), 0, DEFAULTS) == []
 
 
+def test_ten_hours_of_counting_are_cut_into_clips_of_a_second_and_more() -> None:
+    """Each word alone is too short: joining them one by one would take minutes."""
+    made = heard(*[each for _ in range(40_000) for each in (talk(0.32), pause(0.5))])
+    clips = made.clips()
+    assert min(clip.seconds for clip in clips) >= 1
+    assert sum(clip.seconds for clip in clips) / len(clips) < 3
+
+
 def test_a_click_is_no_speech_and_a_flutter_no_pause() -> None:
     made = heard(pause(5), talk(0.04), pause(30))
     assert len(made.talk()) == 0

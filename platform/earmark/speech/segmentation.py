@@ -284,17 +284,25 @@ def _joined(parts: np.ndarray, samples: int, settings: SegmentationSettings) -> 
     longest -= _samples(settings.padding_before) + _samples(settings.padding_after)
     while True:
         lows, highs = _halves(parts, samples)
-        pairs = [
-            (int(parts[left + 1, 0] - parts[left, 1]), left)
-            for cramped in np.flatnonzero(highs - lows < shortest).tolist()
-            for left in (cramped - 1, cramped)
-            if 0 <= left < len(parts) - 1 and parts[left + 1, 1] - parts[left, 0] <= longest
-        ]
-        if not pairs:
+        is_joined = _pairs_to_join(parts, np.flatnonzero(highs - lows < shortest), longest)
+        if not is_joined.any():
             return parts
-        _, left = min(pairs)
-        parts[left, 1] = parts[left + 1, 1]
-        parts = np.delete(parts, left + 1, axis=0)
+        starts = parts[np.concatenate([[True], ~is_joined]), 0]
+        parts = np.stack([starts, parts[np.concatenate([~is_joined, [True]]), 1]], axis=1)
+
+
+def _pairs_to_join(parts: np.ndarray, cramped: np.ndarray, longest: int) -> np.ndarray:
+    """Which parts to join with the next one, none with both its neighbours: bool [n - 1]."""
+    gaps = np.where(parts[1:, 1] - parts[:-1, 0] <= longest, parts[1:, 0] - parts[:-1, 1], -1).tolist()
+    is_joined = np.zeros(len(parts) - 1, bool)
+    taken = -1
+    for at in cramped.tolist():
+        pairs = [left for left in (at - 1, at) if 0 <= left < len(gaps) and gaps[left] >= 0]
+        nearest = min(pairs, key=gaps.__getitem__, default=-1)
+        if nearest > taken:
+            is_joined[nearest] = True
+            taken = nearest + 1
+    return is_joined
 
 
 def _halves(parts: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray]:
