@@ -22,6 +22,7 @@ from earmark.corpus.models import (
     Membership,
     Recording,
     Reference,
+    Segmentation,
     Speaker,
 )
 from earmark.corpus.services import add_member, remove_member
@@ -168,10 +169,17 @@ class RecordingAdmin(Kept):
     search_help_text = _("hash of the bytes, or the beginning of a name")
 
 
+@admin.register(Segmentation)
+class SegmentationAdmin(Kept):
+    list_display = ("collection", "generation", "method", "created_at")
+    list_filter = ("method", "collection")
+    list_select_related = ("collection",)
+
+
 @admin.register(Clip)
 class ClipAdmin(Kept):
-    list_display = ("id", "collection", "start", "seconds", "language", "dialect", "split", "state")
-    list_filter = ("state", "split", "collection")
+    list_display = ("id", "collection", "start", "seconds", "language", "dialect", "split", "state", "unfit", "is_fit")
+    list_filter = ("state", "split", "unfit", "is_current", "collection")
     list_select_related = ("collection",)
     found_by = {"pk": int, "recording__sha256": _digest}
     search_help_text = _("clip number, or hash of the recording")
