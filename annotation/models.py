@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from earmark.corpus.models import Clip, Collection
+from earmark.corpus.tally_models import Tally
 from earmark.recognition.models import Hypothesis, ModelVersion
 
 
@@ -112,3 +113,12 @@ class Annotation(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class AnnotationTally(Tally):
+    """Submissions that Label Studio still has, by who sent them; `samples` are of the clips."""
+
+    KEYS = ("collection", "annotator")
+    MADE_ANEW_BY = "annotation_recount"
+
+    annotator = models.CharField(max_length=150)

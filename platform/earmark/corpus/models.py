@@ -167,6 +167,7 @@ class Recording(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["collection", "sha256"], name="one_recording_per_content")
         ]
+        indexes = [models.Index(fields=["collection", "id"], name="recording_by_arrival")]
 
     def __str__(self) -> str:
         return self.name

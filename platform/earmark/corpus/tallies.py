@@ -73,7 +73,7 @@ def fold() -> int:
     another process folds at the same time, nothing happens.
     """
     saved = 0
-    for model in TALLIES:
+    for model in Tally.__subclasses__():
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [FOLDING])
             if not cursor.fetchone()[0]:
@@ -107,10 +107,10 @@ def _fold_sql(model: type[Tally]) -> str:
 def recount() -> None:
     """Make every tally anew from what it counts, while others write: each in one statement, so of one moment."""
     with connection.cursor() as cursor:
-        for function in ("clips", "recordings", "references"):
-            cursor.execute(f"SELECT corpus_recount_{function}()")
+        for function in dict.fromkeys(model.MADE_ANEW_BY for model in Tally.__subclasses__()):
+            cursor.execute(f"SELECT {function}()")
 
 
 def _columns(model: type[Tally]) -> Sequence[str]:
-    columns = {field.name: field.column for field in model._meta.concrete_fields}
+    columns = {field.name: str(field.column) for field in model._meta.concrete_fields}
     return [columns[key] for key in model.KEYS]

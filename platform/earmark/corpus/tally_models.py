@@ -9,12 +9,14 @@ class Tally(models.Model):
     """A count kept by triggers: the rows of one key add up to it.
 
     Every statement that changes what is counted appends what it changed, so that writers never wait for one
-    another; `tallies.compact` folds the rows of a key into one. `samples` are of audio at 16 kHz: whole numbers,
+    another; `tallies.fold` folds the rows of a key into one. `samples` are of audio at 16 kHz: whole numbers,
     so that no sum drifts. No row is ever changed. The keys have no foreign keys: a row may outlive what it counts
     until it is folded away.
     """
 
     KEYS: tuple[str, ...] = ()
+    MADE_ANEW_BY = ""
+    """The database's function that counts everything afresh."""
 
     collection = models.ForeignKey(
         Collection, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
@@ -33,6 +35,7 @@ class ClipTally(Tally):
     """Clips of one facet."""
 
     KEYS = ("facet", *FACET)
+    MADE_ANEW_BY = "corpus_recount_clips"
 
     facet = models.BigIntegerField()
     is_current = models.BooleanField()
@@ -49,6 +52,7 @@ class SpeakerTally(Tally):
     """Clips of one speaker; of none, where nobody knows who speaks."""
 
     KEYS = ("collection", "speaker", "is_current")
+    MADE_ANEW_BY = "corpus_recount_clips"
 
     speaker = models.ForeignKey(
         Speaker, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
@@ -60,6 +64,7 @@ class MeasureTally(Tally):
     """Clips whose measure lies in one bin: see `tallies.BINS`; bin -1 holds those without the measure."""
 
     KEYS = ("collection", "is_current", "is_fit", "measure", "bin")
+    MADE_ANEW_BY = "corpus_recount_clips"
 
     is_current = models.BooleanField()
     is_fit = models.BooleanField()
@@ -71,12 +76,14 @@ class RecordingTally(Tally):
     """Recordings."""
 
     KEYS = ("collection",)
+    MADE_ANEW_BY = "corpus_recount_recordings"
 
 
 class ReferenceTally(Tally):
     """Current references by why we hold them true, the side of their clip and the day (UTC) they were written."""
 
     KEYS = ("collection", "kind", "split", "day")
+    MADE_ANEW_BY = "corpus_recount_references"
 
     kind = models.CharField(max_length=12)
     split = models.CharField(max_length=5)

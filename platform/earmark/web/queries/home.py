@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from django.db import models
 from django.db.models import Q, Sum
 from django.utils import timezone
 
-from annotation.models import Annotation, Round
+from annotation.models import AnnotationTally, Round
 from earmark.corpus.models import Clip, Collection, Reference, Split
 from earmark.corpus.queries import usable
-from earmark.corpus.tallies import total
+from earmark.corpus.tallies import total, totals
 from earmark.corpus.tally_models import ClipTally, RecordingTally, ReferenceTally
 from earmark.datasets.models import Snapshot
 from earmark.jobs.models import Job, Status
@@ -84,15 +83,13 @@ def situation(collection: Collection) -> Situation:
     history = tuple(evaluations_of(collection).reverse()[:SHOWN_MODELS])[::-1]
     recent = timezone.now() - FAILED_WITHIN
     jobs = Job.objects.filter(scope=collection.scope)
-    submitted = Annotation.objects.filter(
-        round_clip__round__collection=collection, deleted_at=None
-    ).aggregate(all=models.Count("id"), people=models.Count("annotator", distinct=True))
+    submitted = totals(AnnotationTally, "annotator", collection=collection)
     return Situation(
         turn=turn,
         recorded_seconds=total(RecordingTally, collection=collection)[1],
         references=Count(total(ReferenceTally, collection=collection)[0]),
-        annotations=submitted["all"],
-        annotators=submitted["people"],
+        annotations=sum(number for _annotator, number, _seconds in submitted),
+        annotators=len(submitted),
         test_set=snapshots.get(Snapshot.Purpose.TEST),
         snapshot=snapshots.get(Snapshot.Purpose.TRAINING),
         round=Round.objects.filter(collection=collection).first(),
