@@ -68,9 +68,8 @@ check: setup
 	git diff --exit-code docs/openapi.yaml
 
 bench: setup
-	@for each in benchmarks/*.py; do \
-	  name=$$(basename "$$each" .py); \
-	  case "$$name" in _*) ;; *) $(BIN)/python -m benchmarks.$$name $(ARGS) || exit 1 ;; esac; \
+	@for each in $$(grep -l '__main__' benchmarks/*.py); do \
+	  $(BIN)/python -m benchmarks.$$(basename "$$each" .py) $(ARGS) || exit 1; \
 	done
 
 clean:
