@@ -44,7 +44,7 @@ them in a room that echoes, {clips} clips for each seed.
   {narrow:g} Hz.
 - `clipped_recall` (goal 0.95): {shares} of the samples cut off, then turned down by up to 12 dB, at 16 or 48 kHz. Found
   is a clipped share over {clipped:g}. Baseline: that many samples within 1 % of full scale. `clipped_then_mp3_recall`
-  is the same after MP3, which makes the flat tops wavy: nothing of it is found, and no goal.
+  is the same after MP3, which makes the flat tops wavy: only what then goes over full scale is found. No goal.
 - `false_alarms` (goal at most 0.02): good clips, half of them through codecs, with noise 5 to 45 dB down and peaks from
   -40 to 0 dBFS, held for upsampled or clipped.
 - `near_duplicate_recall`: copies that share at least {alike} of 24 hashes; by kind beside it. Clips of a second or less
