@@ -45,13 +45,14 @@ def make(clips: int, *, seed: int) -> Made:
     """Fill the empty tables; returns what was made."""
     from django.db import connection
 
+    from earmark.corpus import tallies
+
     rng = np.random.default_rng(seed)
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE corpus_clip DISABLE TRIGGER USER")
         made = _rows(clips, rng)
         cursor.execute("ALTER TABLE corpus_clip ENABLE TRIGGER USER")
-        for what in ("clips", "recordings", "references"):
-            cursor.execute(f"SELECT corpus_recount_{what}()")
+        tallies.recount()
         _restart_sequences(cursor)
         connection.commit()
         cursor.execute("VACUUM ANALYZE")
