@@ -37,7 +37,7 @@ class Gate:
     least_speech_seconds: float = 0.2
     most_silence_share: float = 0.95
     least_loudness_lufs: float = -55.0
-    most_clipped_share: float = 0.02
+    most_clipped_share: float = 0.01
     least_snr_db: float = 0.0
     least_bandwidth_hz: float = 2_500.0
 

@@ -8,7 +8,7 @@ from django.db import connection
 
 from earmark.corpus.models import Clip, ClipFingerprint, Unfit
 
-SHARED = 5
+SHARED = 3
 """Hashes of 24 that two clips must share to be held for the same sound."""
 
 
