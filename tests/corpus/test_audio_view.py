@@ -235,3 +235,14 @@ def test_a_lost_recording_is_an_error_that_says_so(client: Client, clip: Clip) -
     assert answer.json()["error_id"] == "corpus:audio:missing"
     assert answer["Cache-Control"] == "no-store"
     assert answer["Access-Control-Allow-Origin"]
+
+
+def test_an_unforeseen_failure_may_be_read_too(client: Client, clip: Clip, monkeypatch, settings) -> None:
+    def break_down(*_: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr("earmark.corpus.views.served", break_down)
+    client.raise_request_exception = False
+    answer = client.get(signed(clip))
+    assert answer.status_code == 500
+    assert answer["Access-Control-Allow-Origin"] == settings.EARMARK.label_studio_public_url

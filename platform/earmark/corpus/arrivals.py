@@ -82,7 +82,7 @@ def hash_file(path: Path, row: Row) -> Hashed | Refused:
 def keep(file: Hashed, found: SurveyedFile | EarmarkError, asked: Asked) -> Kept | Refused:
     """Keep the bytes of a surveyed file, if there is something to hear.
 
-    Raises EarmarkError `corpus:storage:refused` when the fault is not the file's.
+    Raises EarmarkError `corpus:storage:refused` or `corpus:storage:unreachable` when the fault is not the file's.
     """
     name = shown(file.row.path)
     if isinstance(found, EarmarkError):
@@ -91,6 +91,8 @@ def keep(file: Hashed, found: SurveyedFile | EarmarkError, asked: Asked) -> Kept
     try:
         check_worth_keeping(found, name)
         stored.keep_file(place, file.path, sha256=file.sha256)
+    except stored.UnreachableError:
+        raise
     except EarmarkError as error:
         return Refused(file.row, error)
     except OSError as error:

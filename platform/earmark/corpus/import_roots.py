@@ -24,9 +24,9 @@ def allowed(path: str) -> Path:
 
     Raises EarmarkError `corpus:import:not-allowed`, whether or not there is such a path.
     """
-    real = Path(os.path.realpath(path))
     roots = [Path(os.path.realpath(root)) for root in settings.EARMARK.import_roots]
-    if "\0" in path or not path.startswith("/") or not any(real.is_relative_to(root) for root in roots):
+    real = Path(os.path.realpath(path)) if path.startswith("/") and "\0" not in path else None
+    if real is None or not any(real.is_relative_to(root) for root in roots):
         raise EarmarkError(
             "corpus:import:not-allowed",
             _("{path} is not below a folder that may be imported from here.").format(path=repr(path)),

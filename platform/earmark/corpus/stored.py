@@ -2,13 +2,16 @@
 
 import contextlib
 import hashlib
+import os
 import tempfile
 import time
 import uuid
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage, storages
@@ -20,6 +23,28 @@ BLOCK = 1 << 20
 ARRIVING = "arriving"
 ABANDONED_AFTER_SECONDS = 24 * 3600.0
 
+_last_copy: "dict[int, tuple[str, _Copy]]" = {}
+
+
+class UnreachableError(EarmarkError):
+    """The storage does not answer, or refuses us: no fault of what was to be kept or read."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            "corpus:storage:unreachable",
+            f"The storage did not do as it was asked: {error}.",
+            "Check EARMARK_MEDIA, the endpoint and what the account may do there; then try again.",
+        )
+
+
+@contextlib.contextmanager
+def reached() -> Iterator[None]:
+    """Tell of a storage that does not answer or refuses us: raises UnreachableError."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise UnreachableError(error) from error
+
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, read in blocks. Raises OSError."""
@@ -27,6 +52,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@reached()
 def keep_file(name: str, source: Path, *, sha256: str) -> None:
     """Store a copy of `source` as `name`, unless it is there. Raises EarmarkError `corpus:import:changed`."""
     if default_storage.exists(name):
@@ -46,6 +72,7 @@ def keep_file(name: str, source: Path, *, sha256: str) -> None:
         part.unlink(missing_ok=True)
 
 
+@reached()
 def keep_bytes(name: str, data: bytes) -> None:
     """Store `data` as `name`, unless it is there."""
     if default_storage.exists(name):
@@ -60,25 +87,50 @@ def keep_bytes(name: str, data: bytes) -> None:
 
 @contextlib.contextmanager
 def local(name: str) -> Iterator[Path]:
-    """A path on this machine that holds what is stored as `name`: itself for a folder, a passing copy for S3.
+    """A path on this machine that holds what is stored as `name`: itself for a folder, a passing copy for a bucket.
 
-    Raises EarmarkError `corpus:audio:missing`; from a folder, the absence shows when the path is opened.
+    The last copy stays with the process until another is asked for: a long recording is read window by window.
+    Raises EarmarkError `corpus:audio:missing`, `corpus:storage:unreachable`; from a folder, the absence shows when the
+    path is opened.
     """
     if _folder() is not None:
         yield Path(default_storage.path(name))
         return
-    with tempfile.NamedTemporaryFile() as copy:
-        try:
-            with default_storage.open(name) as stored:
-                while block := stored.read(BLOCK):
-                    copy.write(block)
-        except FileNotFoundError:
-            hint = audio_faults.HINTS[audio_faults.MISSING]
-            raise EarmarkError(audio_faults.MISSING, f"{name!r} is not in the storage.", hint) from None
-        copy.flush()
-        yield Path(copy.name)
+    held = _last_copy.get(os.getpid())
+    copy = held[1] if held and held[0] == name else _copied(name)
+    _last_copy.clear()
+    _last_copy[os.getpid()] = (name, copy)
+    yield copy.path
 
 
+class _Copy:
+    """A file of this machine that is gone with the last reference to it, or with the process."""
+
+    def __init__(self) -> None:
+        file, name = tempfile.mkstemp()
+        os.close(file)
+        self.path = Path(name)
+        weakref.finalize(self, _remove, self.path, os.getpid())
+
+
+def _remove(path: Path, pid: int) -> None:
+    if os.getpid() == pid:
+        path.unlink(missing_ok=True)
+
+
+def _copied(name: str) -> _Copy:
+    copy = _Copy()
+    try:
+        with reached(), default_storage.open(name) as stored, copy.path.open("wb") as target:
+            while block := stored.read(BLOCK):
+                target.write(block)
+    except FileNotFoundError:
+        hint = audio_faults.HINTS[audio_faults.MISSING]
+        raise EarmarkError(audio_faults.MISSING, f"{name!r} is not in the storage.", hint) from None
+    return copy
+
+
+@reached()
 def read(name: str) -> bytes | None:
     """All that is stored as `name`; None when nothing is."""
     try:
@@ -88,6 +140,7 @@ def read(name: str) -> bytes | None:
         return None
 
 
+@reached()
 def size(name: str) -> int | None:
     """How many bytes are stored as `name`; None when nothing is."""
     try:
@@ -96,6 +149,7 @@ def size(name: str) -> int | None:
         return None
 
 
+@reached()
 def part(name: str, *, first: int, last: int) -> bytes:
     """Bytes first to last, both included, of what is stored as `name`. Raises FileNotFoundError."""
     with default_storage.open(name) as file:
@@ -103,11 +157,13 @@ def part(name: str, *, first: int, last: int) -> bytes:
         return bytes(file.read(last - first + 1))
 
 
+@reached()
 def forget(name: str) -> None:
     """Delete what is stored as `name`; nothing there is nothing to do."""
     default_storage.delete(name)
 
 
+@reached()
 def forget_below(name: str) -> None:
     """Delete everything stored in the folder `name`, and below it."""
     try:

@@ -3,9 +3,11 @@
 import hashlib
 from collections.abc import Callable
 from functools import wraps
+from typing import cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.utils.cache import patch_cache_control
 from django.utils.http import parse_etags
@@ -26,20 +28,24 @@ STATUS = {
     "corpus:link:expired": 403,
     "corpus:clip:unknown": 404,
     "corpus:audio:no-such-form": 400,
+    "corpus:storage:unreachable": 503,
 }
 
 View = Callable[[HttpRequest, int], HttpResponse]
 
 
 def open_to_label_studio(view: View) -> View:
-    """Put the headers that let Label Studio's page read it on every answer, the refusals included."""
+    """Put the headers that let Label Studio's page read it on every answer, also where something failed unforeseen."""
 
     @wraps(view)
     def answer(request: HttpRequest, clip_id: int) -> HttpResponse:
-        try:
-            response = view(request, clip_id)
-        except EarmarkError as error:
-            response = _refusal(error)
+        def refusing(request: HttpRequest) -> HttpResponse:
+            try:
+                return view(request, clip_id)
+            except EarmarkError as error:
+                return _refusal(error)
+
+        response = cast(HttpResponse, convert_exception_to_response(refusing)(request))
         place = urlsplit(settings.EARMARK.label_studio_public_url)
         response["Access-Control-Allow-Origin"] = f"{place.scheme}://{place.netloc}"
         response["Access-Control-Expose-Headers"] = "Accept-Ranges, Content-Length, Content-Range, ETag"
