@@ -36,7 +36,7 @@ speech; at {snr:g} dB the noise is white, pink, the babble of eight voices, or h
 
 - `words_whole`: the share of words that lie wholly within one clip (goal 0.99), with noise `words_whole_10db` (0.97).
 - `nonspeech_share`: the share of the clips' time, in `clean`, that lies in no word and in no gap between words under
-  {pause:g} s, which is fluent speech (goal 0.05). With noise, `nonspeech_share_10db`; most of that is babble, which is
+  {pause:g} s, which is fluent speech (goal 0.05). With noise, `nonspeech_share_10db`; babble has the most of it, being
   speech to a detector of speech.
 - `words_whole_without_pauses`: talk in which nobody pauses longer than 0.12 s, so that cuts every 30 s must come.
 
