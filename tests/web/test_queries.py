@@ -32,7 +32,7 @@ MOST = {
     "progress": 13,
     "progress_confidence": 7,
     "imports": 9,
-    "import": 11,
+    "import": 12,
     "snapshots": 8,
     "jobs": 7,
     "job": 7,

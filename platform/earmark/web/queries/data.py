@@ -47,11 +47,8 @@ def imports_of(collection: Collection, limit: int = 50, only: int | None = None)
     )
     for pk, outcome, n in rows:
         counts[pk][outcome] = n
-    jobs = {
-        job.arguments.get("import_id"): job
-        for job in Job.objects.filter(scope=collection.scope, kind="corpus.ingest").order_by("id")
-        if job.arguments.get("import_id") in counts or job.arguments.get("import_id") in ids
-    }
+    begun = Job.objects.filter(scope=collection.scope, kind="corpus.ingest", arguments__import_id__in=ids)
+    jobs = {job.arguments["import_id"]: job for job in begun.order_by("id")}
     return [
         ImportRow(
             one,
