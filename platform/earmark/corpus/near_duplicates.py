@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from earmark.corpus.models import Clip, ClipFingerprint, Unfit
-
-SHARED = 3
-"""Hashes of 24 that two clips must share to be held for the same sound."""
+from earmark.speech.fingerprint import ALIKE
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def copies_among(new: Iterable[Known], known: Iterable[Known]) -> dict[int, int]
             for other in holders.get(value, ())
             if other.clip < one.clip and other.recording != one.recording and other.clip not in found
         )
-        alike = [clip for clip, count in shared.items() if count >= SHARED]
+        alike = [clip for clip, count in shared.items() if count >= ALIKE]
         if alike:
             found[one.clip] = min(alike)
     return found
