@@ -54,7 +54,12 @@ def eligible_hypotheses(collection: Collection, model: ModelVersion) -> QuerySet
     )
     waiting = Q(clip__state=Clip.State.HEARD) | (Q(clip__state=Clip.State.SKIPPED) & ~Q(clip_id__in=given_up))
     return Hypothesis.objects.filter(
-        usable("clip__"), waiting, ~labelled, model=model, clip__collection=collection, clip__split=Split.TRAIN
+        usable("clip__"),
+        waiting,
+        ~labelled,
+        model=model,
+        clip__collection=collection,
+        clip__split=Split.TRAIN,
     )
 
 

@@ -18,11 +18,13 @@ from earmark.corpus.models import Clip, Collection
 from earmark.corpus.resegmenting import resegment
 from earmark.speech.segmentation import SegmentationSettings
 
-THRESHOLDS = {field.name: serializers.FloatField(required=False) for field in fields(Gate)}
-SETTINGS = {field.name: serializers.FloatField(required=False) for field in fields(SegmentationSettings)}
 
-GateTable = inline_serializer("Gate", THRESHOLDS)
-CutTable = inline_serializer("Cut", SETTINGS)
+def _numbers(of: type[Gate] | type[SegmentationSettings]) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+    return {field.name: serializers.FloatField(required=False) for field in fields(of)}
+
+
+GateTable = inline_serializer("Gate", _numbers(Gate))
+CutTable = inline_serializer("Cut", _numbers(SegmentationSettings))
 
 
 class RecutAccepted(Accepted):

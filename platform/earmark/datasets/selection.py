@@ -36,7 +36,7 @@ FETCHED = 2_000
 
 def labelled_test_clips(collection: Collection) -> QuerySet[Clip]:
     """Every clip on the test side with a current reference and a sound of its own."""
-    return _with_reference(collection).filter(~shared_sound(), current__isnull=False, split=Split.TEST)
+    return _with_reference(collection).filter(~shared_sound() & Q(current__isnull=False, split=Split.TEST))
 
 
 def training_clips(collection: Collection) -> QuerySet[Clip]:
