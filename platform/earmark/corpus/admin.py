@@ -178,7 +178,18 @@ class SegmentationAdmin(Kept):
 
 @admin.register(Clip)
 class ClipAdmin(Kept):
-    list_display = ("id", "collection", "start", "seconds", "language", "dialect", "split", "state", "unfit", "is_fit")
+    list_display = (
+        "id",
+        "collection",
+        "start",
+        "seconds",
+        "language",
+        "dialect",
+        "split",
+        "state",
+        "unfit",
+        "is_fit",
+    )
     list_filter = ("state", "split", "unfit", "is_current", "collection")
     list_select_related = ("collection",)
     found_by = {"pk": int, "recording__sha256": _digest}

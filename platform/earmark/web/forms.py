@@ -85,8 +85,12 @@ class ClipFilterForm(PlainForm):
             (browsing.EVERY, _("by any cutting")),
         ],
     )
-    recording = forms.IntegerField(required=False, min_value=1, max_value=LARGEST_ID, widget=forms.HiddenInput)
-    brought_by = forms.IntegerField(required=False, min_value=1, max_value=LARGEST_ID, widget=forms.HiddenInput)
+    recording = forms.IntegerField(
+        required=False, min_value=1, max_value=LARGEST_ID, widget=forms.HiddenInput
+    )
+    brought_by = forms.IntegerField(
+        required=False, min_value=1, max_value=LARGEST_ID, widget=forms.HiddenInput
+    )
 
     def __init__(self, data: Any, *, languages: list[str], dialects: list[str]) -> None:
         super().__init__(data)

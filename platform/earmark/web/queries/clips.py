@@ -107,7 +107,9 @@ def _rows(ids: list[int], model: ModelVersion | None) -> list[Row]:
         .select_related("speaker")
         .prefetch_related(
             Prefetch(
-                "hypotheses", queryset=Hypothesis.objects.filter(model=model).defer("features"), to_attr="heard"
+                "hypotheses",
+                queryset=Hypothesis.objects.filter(model=model).defer("features"),
+                to_attr="heard",
             ),
             Prefetch("references", queryset=Reference.objects.filter(is_current=True), to_attr="held"),
         )

@@ -114,9 +114,7 @@ def _contender(
 
 def _unheard(collection: Collection, champion: ModelVersion | None) -> int:
     """Usable clips of the train side that nothing has heard, without those the champion could not read."""
-    new, _seconds = total(
-        ClipTally, usable(), collection=collection, state=Clip.State.NEW, split=Split.TRAIN
-    )
+    new, _seconds = total(ClipTally, usable(), collection=collection, state=Clip.State.NEW, split=Split.TRAIN)
     failed = TranscriptionFailure.objects.filter(
         usable("clip__"),
         model=champion,
