@@ -266,10 +266,7 @@ def _labels(
     collection: Any, models: Sequence[Any], columns: dict[str, list[Any]], rng: np.random.Generator
 ) -> None:
     """References, two fifths of them by people in rounds, and evaluations of every model."""
-    from annotation.models import Annotation, Round, RoundClip
     from earmark.corpus.models import Reference
-    from earmark.datasets.models import Snapshot
-    from training_jobs.models import Evaluation
 
     labelled = [pk for pk, state in zip(columns["id"], columns["state"], strict=True) if state == "labelled"]
     by_people = (rng.random(len(labelled)) < 0.4).tolist()
@@ -286,11 +283,19 @@ def _labels(
         is_current=[True] * len(labelled),
         created_at=when,
     )
-    asked = [pk for pk, people in zip(labelled, by_people, strict=True) if people]
+    asked = [(pk, moment) for pk, moment, people in zip(labelled, when, by_people, strict=True) if people]
+    _rounds(collection, models[-1], asked)
+    _evaluations(collection, models)
+
+
+def _rounds(collection: Any, model: Any, asked: Sequence[tuple[int, datetime]]) -> None:
+    """Closed rounds of the clips in `asked`, each with the moment somebody answered."""
+    from annotation.models import Annotation, Round, RoundClip
+
     rounds = [
         Round.objects.create(
             collection=collection, number=number + 1, strategy="annotation.acquisition.least_confidence",
-            status="closed", budget_seconds=1800, audit_share=0.1, seed=number, model=models[-1],
+            status="closed", budget_seconds=1800, audit_share=0.1, seed=number, model=model,
             closed_at=NOW - timedelta(days=300 - 7 * number),
         )
         for number in range(ROUNDS)
@@ -300,7 +305,7 @@ def _labels(
         RoundClip,
         id=ids,
         round=[rounds[n * ROUNDS // max(1, len(asked))].pk for n in range(len(asked))],
-        clip=asked,
+        clip=[clip for clip, _moment in asked],
         reason=["strategy"] * len(asked),
         score=[0.5] * len(asked),
         task_id=ids,
@@ -316,9 +321,15 @@ def _labels(
         text=["turn the lights off please"] * len(asked),
         was_skipped=[False] * len(asked),
         quality=["{}"] * len(asked),
-        created_at=[one for one, mine in zip(when, by_people, strict=True) if mine],
-        updated_at=[one for one, mine in zip(when, by_people, strict=True) if mine],
+        created_at=[moment for _clip, moment in asked],
+        updated_at=[moment for _clip, moment in asked],
     )
+
+
+def _evaluations(collection: Any, models: Sequence[Any]) -> None:
+    from earmark.datasets.models import Snapshot
+    from training_jobs.models import Evaluation
+
     test_set = Snapshot.objects.create(
         collection=collection, purpose=Snapshot.Purpose.TEST, digest="0" * 64, counts={}
     )
