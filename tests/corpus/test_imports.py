@@ -10,6 +10,7 @@ from earmark.corpus.imports import retry_failed, run_undo, undo
 from earmark.corpus.ingest import run_ingest
 from earmark.corpus.models import Clip, Recording, Reference, Speaker
 from earmark.corpus.references import set_reference
+from earmark.jobs.models import Job, Status
 from earmark.speech.errors import EarmarkError
 from tests.corpus import world
 from tests.speech.audio_files import write
@@ -76,3 +77,25 @@ def test_an_import_that_people_worked_on_stays(tmp_path: Path) -> None:
     made.refresh_from_db()
     assert made.undone_at is None
     assert Clip.objects.exists()
+
+
+def test_what_failed_stays_on_record_while_its_source_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "bad.wav").write_bytes(b"no sound")
+    made, _ = world.bring_in(world.collection(), folder)
+    shutil.rmtree(folder)
+    with pytest.raises(EarmarkError) as caught:
+        retry_failed(made=made, by=None)
+    assert caught.value.error_id == "corpus:import:no-folder"
+    assert world.outcome_of(made) == {"bad.wav": ("failed", "corpus:audio:unreadable")}
+
+
+def test_failed_files_are_not_forgotten_under_the_job_that_is_past_them(tmp_path: Path) -> None:
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    made, _ = world.bring_in(world.collection(), tmp_path)
+    Job.objects.update(status=Status.RUNNING)
+    with pytest.raises(EarmarkError) as caught:
+        retry_failed(made=made, by=None)
+    assert caught.value.error_id == "corpus:import:under-way"
+    assert world.outcome_of(made) == {"bad.wav": ("failed", "corpus:audio:unreadable")}

@@ -18,6 +18,8 @@ from django.utils import timezone
 
 from earmark.accounts.models import User
 from earmark.corpus import uploads
+from earmark.corpus.imports import retry_failed
+from earmark.corpus.ingest import run_ingest
 from earmark.corpus.models import Import, ImportFile, Upload, UploadBatch
 from earmark.corpus.uploads import (
     begin,
@@ -292,3 +294,16 @@ class TestSweep:
         ImportFile.objects.create(of=imported, path="a.wav", outcome=ImportFile.Outcome.FAILED)
         assert sweep() == 0
         assert sweep(timezone.now() + timedelta(days=7.1)) == 1
+
+    @pytest.mark.parametrize("how", [Status.FAILED, Status.CANCELLED])
+    def test_files_of_an_import_that_broke_off_stay_for_a_retry(
+        self, batch: UploadBatch, imported: Import, how: Status, by: User
+    ) -> None:
+        Job.objects.update(status=how)
+        assert (sweep(), home_of(batch).exists()) == (0, True)
+        job = retry_failed(made=imported, by=by)
+        assert job.status == Status.QUEUED
+        run_ingest(world.Context(), import_id=imported.pk)
+        assert world.outcome_of(imported) == {"a.wav": ("ingested", "")}
+        Job.objects.update(status=Status.SUCCEEDED)
+        assert (sweep(), home_of(batch).exists()) == (1, False)

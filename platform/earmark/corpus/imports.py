@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 from earmark.accounts.models import User
 from earmark.accounts.services import audit
 from earmark.corpus import stored
-from earmark.corpus.ingest import submit_again
+from earmark.corpus.ingest import last_status, submit_again, was_broken_off
 from earmark.corpus.models import Clip, Import, ImportFile, Recording, Reference
 from earmark.corpus.samples import CLIPS_FOLDER
-from earmark.jobs.models import Job
+from earmark.corpus.sources import source_for
+from earmark.jobs.models import Job, Status
 from earmark.jobs.registry import Context
 from earmark.jobs.services import submit
 from earmark.speech.errors import EarmarkError
@@ -21,16 +22,30 @@ from earmark.speech.errors import EarmarkError
 RECORDINGS_AT_ONCE = 500
 
 
-@transaction.atomic
 def retry_failed(*, made: Import, by: User | None) -> Job:
-    """Look at the failed files of an import again.
+    """Look at the failed files of an import again, and go on with one whose job broke off.
 
-    Raises EarmarkError `corpus:import:undone`, or `corpus:import:nothing-failed`.
+    Raises EarmarkError `corpus:import:undone`, `corpus:import:under-way`, or `corpus:import:nothing-failed`; and what
+    `submit_ingest` raises where its source is gone: what failed stays on record then.
     """
+    _refuse_undone(made)
+    with source_for(made.source, made.options) as source:
+        source.check()
+    return _retry(made, by)
+
+
+@transaction.atomic
+def _retry(made: Import, by: User | None) -> Job:
     held = Import.objects.select_for_update(no_key=True).select_related("collection").get(pk=made.pk)
     _refuse_undone(held)
+    if last_status(held) == Status.RUNNING:
+        raise EarmarkError(
+            "corpus:import:under-way",
+            _("Import %(id)s is still coming in.") % {"id": held.pk},
+            _("Wait until it is done, or cancel its job; then try again what failed."),
+        )
     failed, _each = held.files.filter(outcome=ImportFile.Outcome.FAILED).delete()
-    if not failed:
+    if not failed and not was_broken_off(held):
         raise EarmarkError(
             "corpus:import:nothing-failed",
             _("No file of import %(id)s failed.") % {"id": held.pk},

@@ -19,7 +19,7 @@ from earmark.corpus.pieces import Asked
 from earmark.corpus.recording import brief, record
 from earmark.corpus.sources import Options, RefusedFileError, Source, source_for
 from earmark.corpus.surveying import Surveyors, in_order
-from earmark.jobs.models import Job
+from earmark.jobs.models import Job, Status
 from earmark.jobs.registry import Context
 from earmark.jobs.services import submit
 from earmark.speech.segmentation import SegmentationSettings
@@ -60,10 +60,25 @@ def submit_again(made: Import, *, by: User | None) -> Job:
     return submit(
         "corpus.ingest",
         scope=made.collection.scope,
-        key=f"corpus.ingest:{made.pk}",
+        key=_key(made),
         by=by,
         import_id=made.pk,
     )
+
+
+def last_status(made: Import) -> str | None:
+    """How the newest job of the import stands; None when there is none."""
+    jobs = Job.objects.filter(scope=made.collection.scope, key=_key(made))
+    return jobs.order_by("-id").values_list("status", flat=True).first()
+
+
+def was_broken_off(made: Import) -> bool:
+    """Whether the newest job of the import ended before every file had been looked at."""
+    return last_status(made) in (Status.FAILED, Status.CANCELLED)
+
+
+def _key(made: Import) -> str:
+    return f"corpus.ingest:{made.pk}"
 
 
 def run_ingest(context: Context, *, import_id: int) -> dict[str, Any]:

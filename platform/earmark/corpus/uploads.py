@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from earmark.accounts.models import User
-from earmark.corpus.ingest import submit_ingest
+from earmark.corpus.ingest import submit_ingest, was_broken_off
 from earmark.corpus.models import Collection, Import, ImportFile, Upload, UploadBatch
 from earmark.corpus.sources.archives import is_archive
 from earmark.jobs.models import Job
@@ -334,7 +334,8 @@ def no_space() -> EarmarkError:
 def sweep(now: datetime | None = None) -> int:
     """Clear away batches nobody goes on with, and those whose import is done; returns how many.
 
-    Where files of an import failed, they are kept as long as an unfinished upload is, so that they can be retried.
+    Where files of an import failed, or its job did, they are kept as long as an unfinished upload is, so that they can
+    be retried.
     """
     before = (now or timezone.now()) - KEPT_FOR
     stale = UploadBatch.objects.annotate(last=Max("uploads__touched_at")).filter(
@@ -357,4 +358,6 @@ def _is_read(made: Import, *, is_stale: bool) -> bool:
     """Whether no job reads the import's files any more, nor would one that is asked to try again."""
     if Job.objects.unfinished().filter(arguments__import_id=made.pk).exists():
         return False
-    return is_stale or not made.files.filter(outcome=ImportFile.Outcome.FAILED).exists()
+    if is_stale or made.undone_at is not None:
+        return True
+    return not (was_broken_off(made) or made.files.filter(outcome=ImportFile.Outcome.FAILED).exists())
