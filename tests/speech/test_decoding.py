@@ -150,6 +150,24 @@ def test_files_are_answered_in_order_though_the_child_works_ahead(decoder: Decod
                 assert f"'{number}.wav'" in answer.message
 
 
+ANSWERS_AT_LENGTH = """
+from earmark.speech import decoder_child
+clips = [[0, 8000, [0.0] * 6, []]] * 30_000
+track = {"channel": None, "clips": clips, "speech_seconds": 0.0, "loudest_db": 0.0}
+answer = lambda sound, channel, _: channel.send_json(b"J", decoder_child._describe(sound, 8000) | {"tracks": [track]})
+decoder_child._survey = answer
+decoder_child.main()
+"""
+
+
+def test_long_questions_and_long_answers_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", 0.5)
+    marked = Wanted(given={None: [Stretch(0, 8_000)] * 30_000})
+    with Decoder(command=(sys.executable, "-c", ANSWERS_AT_LENGTH)) as decoder:
+        answers = list(decoder.survey_all([(path, "a.wav", marked)] * 4))
+    assert [len(one.tracks[0].clips) for one in answers if not isinstance(one, EarmarkError)] == [30_000] * 4
+
+
 def test_an_iterator_left_open_is_told_of_and_not_waited_for(decoder: Decoder, tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", 0.5)
     with closing(decoder.survey_all([(path, "a", Wanted()), (path, "b", Wanted())])) as probes:

@@ -23,6 +23,8 @@ from earmark.speech.surveyed import SurveyedFile, Track, Wanted
 
 AHEAD = 16
 """Files under way at a time, so that neither side waits for the other."""
+BYTES_AHEAD = 1 << 16
+"""What is asked ahead fits the wire unread: a child that is busy answering reads nothing."""
 
 
 @dataclass(frozen=True)
@@ -239,10 +241,14 @@ class Decoder:
             request.is_sent = False
 
     def _send(self, under_way: Iterable[_Request]) -> None:
-        """Hand to the child what it does not have yet."""
-        for request in under_way:
+        """Hand to the child what it does not have yet: the first, and of the others what the wire holds."""
+        ahead = 0
+        for number, request in enumerate(under_way):
+            ahead += len(request.body) if number else 0
             if request.is_sent or request.fault:
                 continue
+            if ahead > BYTES_AHEAD:
+                return
             try:
                 file, size = _open_regular(request.path, request.shown)
             except EarmarkError as fault:
