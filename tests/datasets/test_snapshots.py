@@ -166,11 +166,12 @@ def test_a_leak_is_refused_by_name(move: Callable[[dict[str, Clip]], None], culp
     assert not Snapshot.objects.filter(purpose="training").exists()
 
 
-def test_a_copy_on_another_side_is_left_out_and_one_that_was_overruled_is_refused() -> None:
+@pytest.mark.parametrize("reason", ["duplicate", "noisy"])
+def test_a_copy_on_another_side_is_left_out_and_one_that_was_overruled_is_refused(reason: str) -> None:
     collection = make_collection()
     clips = fill(collection)
     copy, torn = (make_clip(collection, level, text="three", state="labelled") for level in (160, 161))
-    Clip.objects.filter(pk=copy.pk).update(duplicate_of=clips["test"], unfit="duplicate", is_fit=False)
+    Clip.objects.filter(pk=copy.pk).update(duplicate_of=clips["test"], unfit=reason, is_fit=False)
     Clip.objects.filter(pk=torn.pk).update(
         unfit="torn", is_fit=False, recording=clips["test"].recording, start=7
     )

@@ -16,5 +16,8 @@ def usable(prefix: str = "") -> Q:
 
 
 def shared_sound() -> Q:
-    """Clips set aside because another clip, perhaps of another side, has their sound: no snapshot takes them."""
-    return Q(unfit__in=(Unfit.DUPLICATE, Unfit.TORN), is_fit=False)
+    """Clips set aside because another clip, perhaps of another side, has their sound: no snapshot takes them.
+
+    A copy that was unfit for another reason as well is one of them.
+    """
+    return Q(is_fit=False) & (Q(unfit__in=(Unfit.DUPLICATE, Unfit.TORN)) | Q(duplicate_of__isnull=False))
