@@ -2,15 +2,20 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.corpus.models import Clip, Recording, Reference, Segmentation
+from earmark.corpus import ingest, resegmenting
+from earmark.corpus.gate import set_thresholds
+from earmark.corpus.models import Clip, Import, Recording, Reference, Segmentation, Split
+from earmark.corpus.recording import record
 from earmark.corpus.references import set_reference
 from earmark.corpus.resegmenting import outside, resegment, run_resegment
 from earmark.corpus.samples import clip_samples, stretch_of
+from earmark.jobs.models import Job
 from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.cutting import Stretch
 from earmark.speech.segmentation import SegmentationSettings
@@ -89,6 +94,103 @@ def test_broken_off_it_goes_on(tmp_path: Path) -> None:
     found = run_resegment(world.Context(), segmentation_id=again.pk)
     assert found == {"recordings": 2, "unreadable": {"2.flac": "corpus:audio:missing"}}
     assert last.clips.filter(is_current=True).exists()
+
+
+@pytest.mark.django_db
+def test_what_comes_in_while_another_cutting_is_asked_for_follows_it(tmp_path: Path, monkeypatch) -> None:
+    write_talk(tmp_path / "a.flac", 10)
+    into = world.collection()
+    asked: list[Segmentation] = []
+
+    def asked_meanwhile(*args: Any) -> None:
+        asked.append(resegment(collection=into, settings=JOINED, by=None)[0])
+        record(*args)
+
+    monkeypatch.setattr(ingest, "record", asked_meanwhile)
+    world.bring_in(into, tmp_path)
+    again = Job.objects.get(kind="corpus.resegment", key__contains="import")
+    assert again.arguments == {"segmentation_id": asked[0].pk}
+    run_resegment(world.Context(), **again.arguments)
+    assert Recording.objects.get().segmentation == asked[0]
+    assert ingest.asked_of(Import.objects.get()).segmentation == JOINED
+
+
+@pytest.mark.django_db
+def test_an_older_cutting_that_ends_later_changes_nothing(tmp_path: Path, monkeypatch) -> None:
+    write_talk(tmp_path / "a.flac", 10)
+    into = world.collection()
+    world.bring_in(into, tmp_path)
+    older, _ = resegment(collection=into, settings=SegmentationSettings(longest=5.0), by=None)
+    newer: list[Segmentation] = []
+    apply = resegmenting._apply
+
+    def overtaken(*args: Any) -> bool:
+        monkeypatch.setattr(resegmenting, "_apply", apply)
+        newer.append(_cut_again(into, JOINED))
+        return apply(*args)
+
+    monkeypatch.setattr(resegmenting, "_apply", overtaken)
+    run_resegment(world.Context(), segmentation_id=older.pk)
+    assert Recording.objects.get().segmentation == newer[0]
+    assert {clip.segmentation for clip in Clip.objects.filter(is_current=True)} == {newer[0]}
+
+
+@pytest.mark.django_db
+def test_a_clip_that_gets_a_text_while_its_recording_is_cut_is_cut_around(
+    tmp_path: Path, monkeypatch
+) -> None:
+    write_talk(tmp_path / "a.flac", 14)
+    into = world.collection()
+    world.bring_in(into, tmp_path)
+    first = Clip.objects.order_by("start")[0]
+    apply = resegmenting._apply
+
+    def written_meanwhile(*args: Any) -> bool:
+        monkeypatch.setattr(resegmenting, "_apply", apply)
+        set_reference(clip_id=first.pk, text="so", kind=Reference.Kind.ANNOTATOR, author="anna")
+        return apply(*args)
+
+    monkeypatch.setattr(resegmenting, "_apply", written_meanwhile)
+    _cut_again(into, JOINED)
+    current = Clip.objects.filter(is_current=True)
+    assert first in current
+    assert current.count() > 1
+    assert all(a.end <= b.start for a, b in pairwise(_places(current)))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("what", ["gate", "gone"])
+def test_what_changes_while_a_recording_is_cut_counts(tmp_path: Path, monkeypatch, what: str) -> None:
+    write_talk(tmp_path / "a.flac", 10)
+    into = world.collection()
+    world.bring_in(into, tmp_path)
+    apply = resegmenting._apply
+
+    def changed_meanwhile(*args: Any) -> bool:
+        if what == "gone":
+            Recording.objects.all().delete()
+        else:
+            set_thresholds(collection=into, thresholds={"least_snr_db": 100.0}, by=None)
+        return apply(*args)
+
+    monkeypatch.setattr(resegmenting, "_apply", changed_meanwhile)
+    made = _cut_again(into, JOINED)
+    fresh = Clip.objects.filter(segmentation=made, is_current=True)
+    if what == "gate":
+        assert {clip.unfit for clip in fresh} == {"noisy"}
+    else:
+        assert not fresh.exists()
+
+
+@pytest.mark.django_db
+def test_clips_found_at_last_where_there_were_none_are_on_a_side(tmp_path: Path) -> None:
+    write_talk(tmp_path / "a.flac", 10)
+    into = world.collection()
+    world.bring_in(into, tmp_path)
+    Clip.objects.all().delete()
+    _cut_again(into, JOINED)
+    assert Clip.objects.exists()
+    assert set(Clip.objects.values_list("split", flat=True)) <= set(Split.values)
 
 
 _stretches = st.lists(st.integers(1, 200), max_size=12, unique=True).map(

@@ -17,6 +17,8 @@ from earmark.corpus.manifest import Row
 from earmark.corpus.models import Collection, Import, ImportFile, Recording, Segmentation
 from earmark.corpus.pieces import Asked
 from earmark.corpus.recording import brief, record
+from earmark.corpus.resegmenting import cut_up_to_date
+from earmark.corpus.segmentations import generation_of, newest_found
 from earmark.corpus.sources import Options, RefusedFileError, Source, source_for
 from earmark.corpus.surveying import Surveyors, in_order
 from earmark.jobs.models import Job, Status
@@ -106,17 +108,18 @@ def run_ingest(context: Context, *, import_id: int) -> dict[str, Any]:
             handful.close()
             done += len(handful.files)
             context.progress(done, total, shown(handful.files[-1].row.path))
+    cut_up_to_date(made)
     return outcomes(made) | {"files": total, "left_aside": listed.left_aside}
 
 
 def asked_of(made: Import) -> Asked:
     """What the import asks of each file: its channels, and cutting as the collection's newest generation does."""
-    newest = (
-        Segmentation.objects.filter(collection=made.collection, method=Segmentation.Method.VOICE)
-        .order_by("-generation")
-        .first()
-    )
-    settings = SegmentationSettings.from_json(newest.parameters) if newest else SegmentationSettings()
+    with transaction.atomic():
+        into = Collection.objects.select_for_update(no_key=True).get(pk=made.collection_id)
+        newest = newest_found(into) or generation_of(
+            into, Segmentation.Method.VOICE, SegmentationSettings().to_json()
+        )
+    settings = SegmentationSettings.from_json(newest.parameters)
     return Asked(Options.from_json(made.options).channels, settings)
 
 

@@ -15,11 +15,21 @@ from earmark.accounts.models import User
 from earmark.accounts.services import audit
 from earmark.corpus import near_duplicates, stored
 from earmark.corpus.gate import Gate, gate_of
-from earmark.corpus.models import Clip, Collection, Recording, Reference, Segmentation, Speaker
+from earmark.corpus.models import (
+    Clip,
+    Collection,
+    Import,
+    ImportFile,
+    Recording,
+    Reference,
+    Segmentation,
+    Speaker,
+)
 from earmark.corpus.pieces import Piece
 from earmark.corpus.recording import measures, new_clip
 from earmark.corpus.samples import stretch_of
-from earmark.corpus.segmentations import next_generation
+from earmark.corpus.segmentations import newest_found, next_generation
+from earmark.corpus.splits import split_by_content
 from earmark.jobs.models import Job
 from earmark.jobs.registry import Context
 from earmark.jobs.services import submit
@@ -45,6 +55,17 @@ def resegment(
     return made, submit("corpus.resegment", scope=held.scope, key=key, by=by, segmentation_id=made.pk)
 
 
+def cut_up_to_date(made: Import) -> None:
+    """Ask for what an import brought in to be cut again, if a newer generation was asked for while it ran."""
+    newest = newest_found(made.collection)
+    if newest is None:
+        return
+    ours = ImportFile.objects.filter(of=made, outcome=ImportFile.Outcome.INGESTED)
+    if _waiting(newest).filter(pk__in=ours.values("recording_id")).exists():
+        key = f"corpus.resegment:{newest.pk}:import:{made.pk}"
+        submit("corpus.resegment", scope=made.collection.scope, key=key, segmentation_id=newest.pk)
+
+
 def run_resegment(context: Context, *, segmentation_id: int) -> dict[str, Any]:
     """Cut what is not of this generation yet; a recording that cannot be read keeps its clips, and is named."""
     made = Segmentation.objects.select_related("collection").get(pk=segmentation_id)
@@ -56,11 +77,13 @@ def run_resegment(context: Context, *, segmentation_id: int) -> dict[str, Any]:
         while some := list(waiting.filter(pk__gt=last).order_by("pk")[:RECORDINGS_AT_ONCE]):
             for recording in some:
                 try:
-                    _cut_again(recording, made, settings, decoder)
+                    while not _cut_again(recording, made, settings, decoder):
+                        context.check()
                 except EarmarkError as error:
                     if not error.error_id.startswith("corpus:audio:"):
                         raise
-                    unreadable[recording.name] = error.error_id
+                    if Recording.objects.filter(pk=recording.pk).exists():
+                        unreadable[recording.name] = error.error_id
                 done, last = done + 1, recording.pk
                 context.progress(done, total, recording.name)
     return {"recordings": done - len(unreadable), "unreadable": unreadable}
@@ -74,9 +97,11 @@ def _waiting(made: Segmentation) -> QuerySet[Recording]:
 
 def _cut_again(
     recording: Recording, made: Segmentation, settings: SegmentationSettings, decoder: Decoder
-) -> None:
+) -> bool:
+    """Cut it around the clips that stay; False when others stay by the time it is cut."""
     channels = set(recording.clips.values_list("channel", flat=True))
     wanted = Wanted(_channels_asked(channels), settings)
+    before = _spans(_held(recording, None))
     with stored.local(recording.file.name or "") as path:
         found = decoder.survey(path, wanted, name=recording.name)
         around = {channel: _spans(_held(recording, channel)) for channel in channels | {None}}
@@ -88,7 +113,7 @@ def _cut_again(
                 for track in found.tracks
             }
             found = decoder.survey(path, Wanted(wanted.channels, settings, left), name=recording.name)
-    _apply(recording, made, found)
+    return _apply(recording, made, found, before)
 
 
 def _channels_asked(channels: set[int | None]) -> str:
@@ -106,7 +131,7 @@ def _held(recording: Recording, channel: int | None) -> QuerySet[Clip]:
 
 
 def _spans(clips: Iterable[Clip]) -> list[Stretch]:
-    return sorted((stretch_of(clip) for clip in clips), key=lambda one: one.start)
+    return sorted((stretch_of(clip) for clip in clips), key=lambda one: (one.start, one.end))
 
 
 def outside(stretches: Sequence[Stretch], around: Sequence[Stretch], shortest: float) -> list[Stretch]:
@@ -132,14 +157,26 @@ class _Place:
 
 
 @transaction.atomic
-def _apply(recording: Recording, made: Segmentation, found: SurveyedFile) -> None:
-    """Make the clips of the recording those of the new generation."""
-    held = Recording.objects.select_for_update(no_key=True).get(pk=recording.pk)
-    before = {_Place(clip.channel, stretch_of(clip)): clip for clip in held.clips.select_related("speaker")}
-    kept = set(_held(held, None).values_list("pk", flat=True))
+def _apply(recording: Recording, made: Segmentation, found: SurveyedFile, around: Sequence[Stretch]) -> bool:
+    """Make the clips of the recording those of the new generation; False, and nothing is done, when other clips than
+    those `around` which it was cut are to stay.
+
+    Writers of one collection take turns. A recording that is gone, or was cut by a newer generation, is left alone.
+    """
+    collection = Collection.objects.select_for_update(no_key=True).get(pk=made.collection_id)
+    left = _waiting(made).select_for_update(no_key=True, of=("self",))
+    held = left.filter(pk=recording.pk).select_related("speaker").first()
+    if held is None:
+        return True
+    locked = held.clips.select_for_update(no_key=True, of=("self",)).select_related("speaker").order_by("pk")
+    before = {_Place(clip.channel, stretch_of(clip)): clip for clip in locked}
+    staying = list(_held(held, None))
+    if _spans(staying) != list(around):
+        return False
+    kept = {clip.pk for clip in staying}
     speakers = {clip.channel: clip.speaker for clip in before.values()}
     side = next((clip.split for clip in before.values()), "")
-    gate = gate_of(made.collection)
+    gate = gate_of(collection)
     held.segmentation = made
     held.save(update_fields=["segmentation"])
     now, fresh = set(kept), []
@@ -157,8 +194,9 @@ def _apply(recording: Recording, made: Segmentation, found: SurveyedFile) -> Non
     held.clips.filter(is_current=True).exclude(pk__in=now).update(is_current=False)
     Clip.objects.bulk_create(clip for clip, _ in fresh)
     near_duplicates.fingerprint(fresh)
+    return True
 
 
 def _new(recording: Recording, piece: Piece, speaker: Speaker | None, side: str, gate: Gate) -> Clip:
-    own = side or (speaker.split if speaker else "")
+    own = side or (speaker.split if speaker else split_by_content(recording.sha256))
     return new_clip(recording, piece, speaker, own, gate)

@@ -9,15 +9,19 @@ from earmark.corpus.models import Collection, Segmentation
 
 
 def generation_of(collection: Collection, method: str, parameters: Mapping[str, Any]) -> Segmentation:
-    """The newest generation of that method if it was cut with these parameters, or the next one.
+    """The newest generation that was cut by that method with these parameters, or a new one.
 
-    The caller holds the collection's row, so that two do not take one number.
+    It need not be the method's newest: what was cut while another generation was asked for must not outdo that. The
+    caller holds the collection's row, so that two do not take one number.
     """
-    of_method = Segmentation.objects.filter(collection=collection, method=method)
-    newest = of_method.order_by("-generation").first()
-    if newest and newest.parameters == dict(parameters):
-        return newest
-    return next_generation(collection, method, parameters)
+    alike = Segmentation.objects.filter(collection=collection, method=method, parameters=dict(parameters))
+    return alike.order_by("-generation").first() or next_generation(collection, method, parameters)
+
+
+def newest_found(collection: Collection) -> Segmentation | None:
+    """The generation that the collection's recordings are to be of, those with given stretches left out."""
+    found = Segmentation.objects.filter(collection=collection, method=Segmentation.Method.VOICE)
+    return found.order_by("-generation").first()
 
 
 def next_generation(collection: Collection, method: str, parameters: Mapping[str, Any]) -> Segmentation:
