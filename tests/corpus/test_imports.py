@@ -1,19 +1,21 @@
 """An import afterwards: failed files tried again, all of it undone."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from earmark.corpus import imports, samples
+from earmark.corpus import imports, ingest, samples
 from earmark.corpus.imports import retry_failed, run_undo, undo
-from earmark.corpus.ingest import run_ingest
-from earmark.corpus.models import Clip, Recording, Reference, Speaker
+from earmark.corpus.ingest import run_ingest, submit_ingest
+from earmark.corpus.models import Clip, Import, Recording, Reference, Speaker
 from earmark.corpus.references import set_reference
 from earmark.jobs.models import Job, Status
 from earmark.speech.errors import EarmarkError
 from tests.corpus import world
-from tests.speech.audio_files import write
+from tests.speech.audio_files import write, write_talk
 
 pytestmark = pytest.mark.django_db
 
@@ -99,3 +101,82 @@ def test_failed_files_are_not_forgotten_under_the_job_that_is_past_them(tmp_path
         retry_failed(made=made, by=None)
     assert caught.value.error_id == "corpus:import:under-way"
     assert world.outcome_of(made) == {"bad.wav": ("failed", "corpus:audio:unreadable")}
+
+
+def undone(made: Import) -> None:
+    undo(made=made, by=None)
+    run_undo(world.Context(), import_id=made.pk)
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Have `act` happen once, between an import's looking at its files and its writing down what they are."""
+    written = ingest.record
+
+    def record(*args: Any) -> None:
+        monkeypatch.setattr(ingest, "record", written)
+        act()
+        written(*args)
+
+    monkeypatch.setattr(ingest, "record", record)
+
+
+def test_an_import_that_is_undone_as_it_comes_in_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "a.wav", 0.5)
+    made, job = submit_ingest(collection=world.collection(), source=tmp_path)
+    meanwhile(monkeypatch, lambda: undone(made))
+    for _attempt in range(2):
+        with pytest.raises(EarmarkError) as caught:
+            run_ingest(world.Context(), import_id=made.pk)
+        assert caught.value.error_id == "corpus:import:undone"
+    job.refresh_from_db()
+    assert job.status == Status.CANCELLED
+    assert not Recording.objects.exists()
+
+
+@pytest.mark.parametrize("where", ["one", "two"])
+def test_bytes_that_an_undo_takes_away_as_they_come_in_again_are_not_missed_later(
+    tmp_path: Path, media: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    write(tmp_path / "a.wav", 0.5)
+    first, _ = world.bring_in(world.collection("one"), tmp_path)
+    into = first.collection if where == "one" else world.collection(where)
+    meanwhile(monkeypatch, lambda: undone(first))
+    second, _ = world.bring_in(into, tmp_path)
+    assert world.outcome_of(second) == {"a.wav": ("failed", "corpus:import:overtaken")}
+    retry_failed(made=second, by=None)
+    run_ingest(world.Context(), import_id=second.pk)
+    assert (media / (Recording.objects.get().file.name or "")).is_file()
+
+
+def test_an_undo_that_broke_off_may_be_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "RECORDINGS_AT_ONCE", 1)
+    for number in range(3):
+        write(tmp_path / f"{number}.wav", 0.5 + number / 10)
+    made, _ = world.bring_in(world.collection(), tmp_path)
+    undo(made=made, by=None)
+    with pytest.raises(world.StoppedError):
+        run_undo(world.Context(stop_after=1), import_id=made.pk)
+    Job.objects.update(status=Status.FAILED)
+    assert Recording.objects.count() == 2
+    undone(made)
+    assert not Recording.objects.exists()
+
+
+def test_copies_of_what_is_undone_have_their_sound_to_themselves(tmp_path: Path) -> None:
+    into = world.collection()
+    made = []
+    for name in ("a.flac", "b.wav", "c.ogg"):
+        write_talk(tmp_path / name[0] / name, 10)
+        made.append(world.bring_in(into, tmp_path / name[0])[0])
+    a, b, c = (list(Clip.objects.filter(recording__name__startswith=name)) for name in "abc")
+    assert {clip.duplicate_of for clip in (*b, *c)} <= {*a}
+    undone(made[0])
+    for clip in (*b, *c):
+        clip.refresh_from_db()
+    assert {(clip.duplicate_of, clip.unfit, clip.is_fit) for clip in b} == {(None, "", True)}
+    assert {(clip.unfit, clip.is_fit) for clip in c} == {("duplicate", False)}
+    assert {clip.duplicate_of for clip in c} <= {*b}

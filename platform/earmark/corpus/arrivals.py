@@ -23,7 +23,10 @@ SUFFIX = {
 
 @dataclass(frozen=True)
 class Kept:
-    """A file that is in the storage as `name`, surveyed, with what its clips are to be."""
+    """A file that is in the storage as `name`, surveyed, with what its clips are to be.
+
+    Bytes that were there before may be forgotten by whoever kept them, until they are recorded again.
+    """
 
     row: Row
     sha256: str
@@ -32,6 +35,7 @@ class Kept:
     pieces: tuple[Piece, ...]
     left_out: tuple[str, ...]
     name: str
+    was_there: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def keep(file: Hashed, found: SurveyedFile | EarmarkError, asked: Asked) -> Kept
     place = stored_name(file.sha256, found.format)
     try:
         check_worth_keeping(found, name)
-        stored.keep_file(place, file.path, sha256=file.sha256)
+        was_there = not stored.keep_file(place, file.path, sha256=file.sha256)
     except stored.UnreachableError:
         raise
     except EarmarkError as error:
@@ -102,7 +106,7 @@ def keep(file: Hashed, found: SurveyedFile | EarmarkError, asked: Asked) -> Kept
             "Make room there, or check EARMARK_MEDIA and who may write to it; then import again.",
         ) from error
     pieces, left_out = pieces_of(file.row, found, asked)
-    return Kept(file.row, file.sha256, file.bytes, found, pieces, left_out, place)
+    return Kept(file.row, file.sha256, file.bytes, found, pieces, left_out, place, was_there)
 
 
 def stored_name(sha256: str, audio_format: str) -> str:

@@ -9,9 +9,11 @@ from django.utils.translation import gettext as _
 
 from earmark.accounts.models import User
 from earmark.accounts.services import audit
-from earmark.corpus import stored
-from earmark.corpus.ingest import last_status, submit_again, was_broken_off
-from earmark.corpus.models import Clip, Import, ImportFile, Recording, Reference
+from earmark.corpus import near_duplicates, stored
+from earmark.corpus.gate import Gate, gate_of, quality_of
+from earmark.corpus.ingest import call_off, last_status, submit_again, was_broken_off
+from earmark.corpus.models import Clip, Collection, Import, ImportFile, Recording, Reference, Unfit
+from earmark.corpus.recording import hold_content, refuse_undone
 from earmark.corpus.samples import CLIPS_FOLDER
 from earmark.corpus.sources import source_for
 from earmark.jobs.models import Job, Status
@@ -19,7 +21,7 @@ from earmark.jobs.registry import Context
 from earmark.jobs.services import submit
 from earmark.speech.errors import EarmarkError
 
-RECORDINGS_AT_ONCE = 500
+RECORDINGS_AT_ONCE = 50
 
 
 def retry_failed(*, made: Import, by: User | None) -> Job:
@@ -28,7 +30,7 @@ def retry_failed(*, made: Import, by: User | None) -> Job:
     Raises EarmarkError `corpus:import:undone`, `corpus:import:under-way`, or `corpus:import:nothing-failed`; and what
     `submit_ingest` raises where its source is gone: what failed stays on record then.
     """
-    _refuse_undone(made)
+    refuse_undone(made)
     with source_for(made.source, made.options) as source:
         source.check()
     return _retry(made, by)
@@ -37,7 +39,7 @@ def retry_failed(*, made: Import, by: User | None) -> Job:
 @transaction.atomic
 def _retry(made: Import, by: User | None) -> Job:
     held = Import.objects.select_for_update(no_key=True).select_related("collection").get(pk=made.pk)
-    _refuse_undone(held)
+    refuse_undone(held)
     if last_status(held) == Status.RUNNING:
         raise EarmarkError(
             "corpus:import:under-way",
@@ -57,24 +59,27 @@ def _retry(made: Import, by: User | None) -> Job:
 
 @transaction.atomic
 def undo(*, made: Import, by: User | None) -> Job:
-    """Take out of the collection what an import brought in, if nothing depends on it.
+    """Take out of the collection what an import brought in, if nothing depends on it; what is under way is called off.
 
-    Speakers stay, with their sides. Raises EarmarkError `corpus:import:undone`, `corpus:import:in-use`.
+    Speakers stay, with their sides. One whose undo broke off may be asked for again. Raises EarmarkError
+    `corpus:import:undone`, `corpus:import:in-use`.
     """
     held = Import.objects.select_for_update(no_key=True).select_related("collection").get(pk=made.pk)
-    _refuse_undone(held)
-    refuse_in_use(held)
-    held.undone_at = timezone.now()
+    if not _brought_in(held).exists():
+        refuse_undone(held)
+    _refuse_in_use(held, _brought_in(held))
+    held.undone_at = held.undone_at or timezone.now()
     held.save(update_fields=["undone_at"])
+    call_off(held)
     audit(by, "undo import", f"import {held.pk}", source=held.source)
     return submit(
         "corpus.undo", scope=held.collection.scope, key=f"corpus.undo:{held.pk}", by=by, import_id=held.pk
     )
 
 
-def refuse_in_use(made: Import) -> None:
-    """Raise EarmarkError `corpus:import:in-use` when people's work or a snapshot hangs on what it brought in."""
-    clips = Clip.objects.filter(recording__in=_brought_in(made))
+def _refuse_in_use(made: Import, recordings: QuerySet[Recording]) -> None:
+    """Raise EarmarkError `corpus:import:in-use` when people's work or a snapshot hangs on `recordings` of it."""
+    clips = Clip.objects.filter(recording__in=recordings)
     written = Reference.objects.filter(clip__in=clips).exclude(kind=Reference.Kind.IMPORTED)
     uses = {str(Reference._meta.verbose_name_plural): written.exists()}
     for relation in Clip._meta.related_objects:
@@ -91,13 +96,20 @@ def refuse_in_use(made: Import) -> None:
 
 
 def run_undo(context: Context, *, import_id: int) -> dict[str, Any]:
-    """Delete what an undone import brought in, so many recordings at a time; killed anywhere, it goes on."""
+    """Delete what an undone import brought in, so many recordings at a time; killed anywhere, it goes on.
+
+    Writers of one collection take turns. Copies of what is gone are judged anew.
+    """
     made = Import.objects.select_related("collection").get(pk=import_id)
     total, done = _brought_in(made).count(), 0
     while some := list(_brought_in(made).order_by("pk")[:RECORDINGS_AT_ONCE]):
         with transaction.atomic():
-            refuse_in_use(made)
-            Recording.objects.filter(pk__in=[one.pk for one in some]).delete()
+            collection = Collection.objects.select_for_update(no_key=True).get(pk=made.collection_id)
+            going = Recording.objects.filter(pk__in=[one.pk for one in some])
+            _refuse_in_use(made, going)
+            left = near_duplicates.copies_of(going)
+            going.delete()
+            _judge_anew(left, gate_of(collection))
         _forget_files(some)
         done += len(some)
         context.progress(done, total)
@@ -109,20 +121,28 @@ def _brought_in(made: Import) -> QuerySet[Recording]:
     return Recording.objects.filter(pk__in=files.values("recording_id"))
 
 
+def _judge_anew(copies: list[Clip], gate: Gate) -> None:
+    """What was a copy of what is gone has its sound to itself, or is a copy of another clip. A person's word stays."""
+    free = []
+    for clip in copies:
+        clip.duplicate_of = None
+        if clip.unfit == Unfit.DUPLICATE:
+            quality, was_overruled = quality_of(clip), clip.is_fit
+            clip.unfit = gate.verdict(quality) if quality else ""
+            clip.is_fit = was_overruled or not clip.unfit
+            free += [] if was_overruled else [clip.pk]
+        else:
+            free += [] if clip.is_fit else [clip.pk]
+    Clip.objects.bulk_update(copies, ["duplicate_of", "unfit", "is_fit"])
+    near_duplicates.set_aside(free)
+
+
 def _forget_files(recordings: list[Recording]) -> None:
     """Delete stored bytes that no recording of any collection holds."""
-    digests = [one.sha256 for one in recordings]
-    kept = set(Recording.objects.filter(sha256__in=digests).values_list("sha256", flat=True))
+    anywhere = list(Collection.objects.values_list("pk", flat=True))
     for one in recordings:
-        if one.sha256 not in kept:
-            stored.forget(one.file.name or "")
-            stored.forget_below(f"{CLIPS_FOLDER}/{one.sha256[:2]}/{one.sha256}")
-
-
-def _refuse_undone(made: Import) -> None:
-    if made.undone_at is not None:
-        raise EarmarkError(
-            "corpus:import:undone",
-            _("Import %(id)s was undone.") % {"id": made.pk},
-            _("Import the folder again."),
-        )
+        with transaction.atomic():
+            hold_content(one.sha256)
+            if not Recording.objects.filter(collection__in=anywhere, sha256=one.sha256).exists():
+                stored.forget(one.file.name or "")
+                stored.forget_below(f"{CLIPS_FOLDER}/{one.sha256[:2]}/{one.sha256}")

@@ -16,14 +16,14 @@ from earmark.corpus.arrivals import Arrival, Duplicate, Hashed, Kept, Refused, h
 from earmark.corpus.manifest import Row
 from earmark.corpus.models import Collection, Import, ImportFile, Recording, Segmentation
 from earmark.corpus.pieces import Asked
-from earmark.corpus.recording import brief, record
+from earmark.corpus.recording import brief, record, refuse_undone
 from earmark.corpus.resegmenting import cut_up_to_date
 from earmark.corpus.segmentations import generation_of, newest_found
 from earmark.corpus.sources import Options, RefusedFileError, Source, source_for
 from earmark.corpus.surveying import Surveyors, in_order
 from earmark.jobs.models import Job, Status
 from earmark.jobs.registry import Context
-from earmark.jobs.services import submit
+from earmark.jobs.services import cancel, submit
 from earmark.speech.segmentation import SegmentationSettings
 
 FILES_AT_ONCE = 32
@@ -79,13 +79,23 @@ def was_broken_off(made: Import) -> bool:
     return last_status(made) in (Status.FAILED, Status.CANCELLED)
 
 
+def call_off(made: Import) -> None:
+    """Ask for the end of the job that does the import, if there is one."""
+    for job in Job.objects.unfinished().filter(scope=made.collection.scope, key=_key(made)):
+        cancel(job)
+
+
 def _key(made: Import) -> str:
     return f"corpus.ingest:{made.pk}"
 
 
 def run_ingest(context: Context, *, import_id: int) -> dict[str, Any]:
-    """Do an import, or what is left of it; returns how many files had which outcome."""
+    """Do an import, or what is left of it; returns how many files had which outcome.
+
+    Raises EarmarkError `corpus:import:undone`.
+    """
     made = Import.objects.select_related("collection", "created_by").get(pk=import_id)
+    refuse_undone(made)
     stored.sweep_abandoned()
     asked = asked_of(made)
     with source_for(made.source, made.options) as source, Surveyors(asked) as surveyors:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.models import QuerySet
 
-from earmark.corpus.models import Clip, ClipFingerprint, Unfit
+from earmark.corpus.models import Clip, ClipFingerprint, Recording, Unfit
 from earmark.speech.fingerprint import ALIKE
 
 
@@ -27,6 +28,22 @@ def fingerprint(clips: Sequence[tuple[Clip, Sequence[int]]]) -> int:
     """
     made = [ClipFingerprint(clip=clip, hashes=list(hashes)) for clip, hashes in clips if hashes]
     ClipFingerprint.objects.bulk_create(made)
+    return _set_aside(made)
+
+
+def set_aside(clips: Sequence[int]) -> int:
+    """Set near-duplicates among clips that were kept before aside, as `fingerprint` does; returns how many."""
+    held = ClipFingerprint.objects.filter(clip__in=clips, clip__is_current=True)
+    return _set_aside(list(held.select_related("clip").order_by("clip")))
+
+
+def copies_of(recordings: QuerySet[Recording]) -> list[Clip]:
+    """The clips of other recordings that are copies of clips of `recordings`, in the order of their ids."""
+    of_theirs = Clip.objects.filter(duplicate_of__recording__in=recordings)
+    return list(of_theirs.exclude(recording__in=recordings).select_for_update(of=("self",)).order_by("pk"))
+
+
+def _set_aside(made: Sequence[ClipFingerprint]) -> int:
     if not made:
         return 0
     new = [Known(one.clip_id, one.clip.recording_id, frozenset(one.hashes)) for one in made]

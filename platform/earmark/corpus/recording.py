@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
-from earmark.corpus import near_duplicates
+from earmark.corpus import near_duplicates, stored
 from earmark.corpus.arrivals import Arrival, Kept, Refused, shown
 from earmark.corpus.gate import Gate, gate_of
 from earmark.corpus.manifest import LONGEST_NAME
@@ -25,6 +26,7 @@ from earmark.corpus.pieces import Asked, Piece, told
 from earmark.corpus.segmentations import generation_of
 from earmark.corpus.splits import split_by_content
 from earmark.corpus.voices import voices_of
+from earmark.speech.errors import EarmarkError
 from earmark.speech.surveyed import SurveyedClip
 
 
@@ -33,13 +35,16 @@ def record(made: Import, arrivals: Sequence[Arrival], asked: Asked) -> None:
     """Add recordings, clips, speakers, imported references and each file's outcome.
 
     Writers of one collection take turns, and look again at what is there: a file has one outcome per import, content
-    one recording per collection, a name one speaker, whoever else writes at the same moment.
+    one recording per collection, a name one speaker, whoever else writes at the same moment. What an undo took away
+    meanwhile is a failed file. Raises EarmarkError `corpus:import:undone`.
     """
     collection = Collection.objects.select_for_update(no_key=True).get(pk=made.collection_id)
+    refuse_undone(Import.objects.select_for_update(no_key=True).get(pk=made.pk))
     paths = [brief(shown(arrival.row.path)) for arrival in arrivals]
     recorded = set(made.files.filter(path__in=paths).values_list("path", flat=True))
     left = [one for path, one in zip(paths, arrivals, strict=True) if path not in recorded]
     recordings = _recordings_by_content(collection, left)
+    left = _still_there(left, set(recordings))
     new: dict[str, Kept] = {}
     for one in left:
         if isinstance(one, Kept) and one.sha256 not in recordings:
@@ -48,6 +53,45 @@ def record(made: Import, arrivals: Sequence[Arrival], asked: Asked) -> None:
     recordings |= _add(made, collection, list(new.values()), speakers, asked)
     remarks = {one.row.path: _remark(one, speakers) for one in new.values()}
     ImportFile.objects.bulk_create(_outcome(made, one, recordings, remarks) for one in left)
+
+
+def refuse_undone(made: Import) -> None:
+    """Raise EarmarkError `corpus:import:undone` for an import that was undone."""
+    if made.undone_at is not None:
+        raise EarmarkError(
+            "corpus:import:undone",
+            _("Import %(id)s was undone.") % {"id": made.pk},
+            _("Import the folder again."),
+        )
+
+
+def hold_content(sha256: str) -> None:
+    """Until the transaction ends, nobody else records or forgets these bytes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(sha256[:15], 16)])
+
+
+def _still_there(arrivals: Sequence[Arrival], recorded: set[str]) -> list[Arrival]:
+    """`arrivals`, where what an undo took away meanwhile is refused. `recorded` are the contents that are."""
+    there = set(recorded)
+    new = {one.sha256: one for one in arrivals if isinstance(one, Kept) and one.sha256 not in recorded}
+    for _digest, one in sorted(new.items()):
+        if one.was_there:
+            hold_content(one.sha256)
+        if not one.was_there or stored.size(one.name) is not None:
+            there.add(one.sha256)
+    return [
+        one if isinstance(one, Refused) or one.sha256 in there else Refused(one.row, _overtaken(one.row.path))
+        for one in arrivals
+    ]
+
+
+def _overtaken(path: str) -> EarmarkError:
+    return EarmarkError(
+        "corpus:import:overtaken",
+        _("%(path)s was here already, and an undo took it away as it came in.") % {"path": repr(shown(path))},
+        _("Try the failed files of the import again."),
+    )
 
 
 def brief(path: str) -> str:

@@ -53,23 +53,27 @@ def sha256_of(path: Path) -> str:
 
 
 @reached()
-def keep_file(name: str, source: Path, *, sha256: str) -> None:
-    """Store a copy of `source` as `name`, unless it is there. Raises EarmarkError `corpus:import:changed`."""
+def keep_file(name: str, source: Path, *, sha256: str) -> bool:
+    """Store a copy of `source` as `name`, unless it is there; whether it was not.
+
+    Raises EarmarkError `corpus:import:changed`.
+    """
     if default_storage.exists(name):
-        return
+        return False
     part = _part_beside(name)
     if part is None:
         with tempfile.NamedTemporaryFile() as spool:
             _copy(source, spool, sha256)
             spool.seek(0)
             _save(name, File(spool))
-        return
+        return True
     try:
         with part.open("xb") as file:
             _copy(source, file, sha256)
         _into_place(part, name)
     finally:
         part.unlink(missing_ok=True)
+    return True
 
 
 @reached()
