@@ -1,5 +1,6 @@
 """Error counts, rates and intervals."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from earmark.speech.scoring import (
     count_errors,
     error_rate,
     paired_difference,
+    standard_error,
 )
 from earmark.speech.text import units
 
@@ -85,6 +87,17 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
         low, high = bootstrap_interval(counts, seed=trial, resamples=300)
         covered += low <= 0.2 <= high
     assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_the_standard_error_is_that_of_resampling_whole_clips() -> None:
+    rng = np.random.default_rng(4)
+    counts = [ErrorCounts(int(rng.binomial(n, 0.2)), 0, 0, n) for n in rng.integers(2, 30, 300).tolist()]
+    resampled = [
+        sum((counts[i] for i in rng.integers(0, len(counts), len(counts))), ErrorCounts(0, 0, 0, 0)).rate
+        for _ in range(800)
+    ]
+    assert standard_error(counts) == pytest.approx(np.std(resampled), rel=0.15)
+    assert standard_error(counts[:1]) == standard_error([]) == 0.0
 
 
 def test_more_clips_make_the_interval_narrower() -> None:

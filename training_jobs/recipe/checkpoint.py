@@ -23,7 +23,8 @@ class Progress:
     `step`: optimiser steps done. `labelling_pass`: which pass the current pseudo-labels come from, 0 for
     none, and `labelled_step` the step before which it was made. `paused`: pseudo-labels are left out until
     the next epoch. `stale`: epochs without a better dev error rate. `best_step`: the step whose weights lie
-    in `best-<step>.safetensors`, -1 for none.
+    in `best-<step>.safetensors`, -1 for none; `best_error_rate` is theirs. `lowest_error_rate` is the lowest of
+    all on dev, with its standard error.
     """
 
     step: int = 0
@@ -33,6 +34,8 @@ class Progress:
     pauses: int = 0
     stale: int = 0
     best_error_rate: float | None = None
+    lowest_error_rate: float | None = None
+    lowest_spread: float = 0.0
     best_step: int = -1
     stopped_early: bool = False
     seconds: float = 0.0

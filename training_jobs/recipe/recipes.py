@@ -52,6 +52,8 @@ class Recipe:
     """Steps per epoch; 0: as many as one pass over the labelled clips takes."""
     patience: int = 3
     """Mixed epochs without a better dev error rate before the run stops; 0: never."""
+    keep_within: float = 0.0
+    """Standard errors by which later weights may be worse on dev than the best and be kept in their stead; 0: none."""
 
     # pseudo-labels
     pseudo_score: str = "mean"
@@ -93,6 +95,7 @@ PRESETS: dict[str, Recipe] = {
         mixed_epochs=5,
         epoch_steps=80,
         patience=0,
+        keep_within=1.0,
         pseudo_share_start=0.3,
         pseudo_share_end=0.35,
         relabel_epochs=1,

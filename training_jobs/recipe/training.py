@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from earmark.speech.model_folder import LoadedModel, save_model
 from training_jobs.recipe.checkpoint import best_path, load_weights, save_best
 from training_jobs.recipe.clip_audio import ClipAudio
-from training_jobs.recipe.evaluation import dev_error_rate
+from training_jobs.recipe.evaluation import dev_error
 from training_jobs.recipe.labelling import hear_base, refresh_labels
 from training_jobs.recipe.mean_teacher import update_teacher
 from training_jobs.recipe.metrics import MetricsWriter
@@ -145,29 +145,36 @@ def _pseudo_examples(
 
 
 def _evaluate(run: Run, epoch: Epoch) -> None:
-    """Keep the weights where they are the best on dev so far; stop where they have not been for long."""
-    progress = run.progress
+    """Keep weights that are among the best on dev so far; stop where none has been better for long.
+
+    Of weights that dev cannot tell apart the latest are kept: the rate has fallen and the averages are longer (the
+    one-standard-error rule of Breiman et al. 1984, with a run's length for the size of a model).
+    """
+    progress, recipe = run.progress, run.job.recipe
     if not run.data.dev:
         return
-    rates = {
-        name: dev_error_rate(loaded, run.data.dev, run.audio, batch_seconds=run.job.hearing_batch_seconds)
+    found = {
+        name: dev_error(loaded, run.data.dev, run.audio, batch_seconds=run.job.hearing_batch_seconds)
         for name, loaded in _candidates(run, epoch).items()
     }
-    name = min(rates, key=lambda n: rates[n])
-    better = progress.best_error_rate is None or rates[name] < progress.best_error_rate
-    if progress.best_error_rate is None or rates[name] <= progress.best_error_rate:
-        progress.best_error_rate, progress.best_step = rates[name], progress.step
+    name = min(found, key=lambda n: found[n].rate)
+    rate = found[name].rate
+    better = progress.lowest_error_rate is None or rate < progress.lowest_error_rate
+    if progress.lowest_error_rate is None or better:
+        progress.lowest_error_rate, progress.lowest_spread = rate, found[name].spread
+    if rate <= progress.lowest_error_rate + recipe.keep_within * progress.lowest_spread:
+        progress.best_error_rate, progress.best_step = rate, progress.step
         save_best(run.data.folder.checkpoint, progress.step, _candidates(run, epoch)[name].model)
     if epoch.stage == MIXED:
         progress.stale = 0 if better else progress.stale + 1
-        progress.stopped_early = 0 < run.job.recipe.patience <= progress.stale
+        progress.stopped_early = 0 < recipe.patience <= progress.stale
     run.report(
         epoch.stage,
         epoch.index,
-        dev_error_rate=rates[name],
+        dev_error_rate=rate,
         best_error_rate=progress.best_error_rate,
         stopped_early=progress.stopped_early,
-        **{f"dev_error_rate_{n}": rate for n, rate in rates.items()},
+        **{f"dev_error_rate_{n}": one.rate for n, one in found.items()},
     )
 
 

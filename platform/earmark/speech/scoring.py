@@ -4,6 +4,7 @@ Counts come from jiwer's alignment over our own units; rates are pooled (total e
 intervals come from resampling whole clips (Bisani and Ney 2004).
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -65,6 +66,20 @@ def count_errors(reference: str, hypothesis: str, language: str) -> ErrorCounts:
 def error_rate(counts: Iterable[ErrorCounts]) -> float:
     """Pooled error rate: all errors over all reference units. 0 for nothing to count."""
     return sum(counts, ErrorCounts(0, 0, 0, 0)).rate
+
+
+def standard_error(counts: Sequence[ErrorCounts]) -> float:
+    """The standard error of the pooled error rate over clips drawn at random; 0 for fewer than two.
+
+    That of a ratio of sums (Cochran, "Sampling Techniques", 1977, eq. 2.46): clips differ in length, and errors come
+    together in clips.
+    """
+    units = sum(count.reference_units for count in counts)
+    if len(counts) < 2 or not units:
+        return 0.0
+    rate = error_rate(counts)
+    squares = sum((one.errors - rate * one.reference_units) ** 2 for one in counts)
+    return math.sqrt(squares * len(counts) / (len(counts) - 1)) / units
 
 
 def bootstrap_interval(

@@ -12,6 +12,8 @@ from earmark.speech.errors import EarmarkError
 from earmark.speech.glm import GlmAsrEngine
 from earmark.speech.model_folder import load_model
 from tests.training_jobs.recipe.conftest import sound, weight_bytes
+from training_jobs.recipe import training
+from training_jobs.recipe.evaluation import DevError
 from training_jobs.recipe.job_folder import JobFolder
 from training_jobs.recipe.metrics import MetricsWriter
 from training_jobs.recipe.prepare import read_metrics
@@ -129,6 +131,17 @@ def test_the_best_on_dev_is_what_is_kept(tmp_path, make_job, one_word_model):
     assert final["best_error_rate"] == min(rates.values()) == rates[final["best_step"]]
     assert final["stopped_early"]
     assert max(rates) < 12
+
+
+def test_of_weights_that_dev_cannot_tell_apart_the_latest_are_kept(tmp_path, make_job, monkeypatch):
+    rates = iter([0.30, 0.20, 0.24, 0.24, 0.26, 0.26, 0.23, 0.23])
+    monkeypatch.setattr(training, "dev_error", lambda *_, **__: DevError(next(rates), 0.05))
+    make_job(tmp_path, overrides={"keep_within": 1.0, "patience": 0, "warm_up_epochs": 2, "mixed_epochs": 3})
+    train(tmp_path, stopping=never)
+    final = lines(tmp_path, "final")[0]
+    assert (final["best_error_rate"], final["best_step"]) == (0.23, 15)
+    kept = [line["best_error_rate"] for line in lines(tmp_path) if "dev_error_rate" in line]
+    assert kept == [0.30, 0.20, 0.24, 0.24, 0.23]
 
 
 def test_without_unlabelled_clips_it_is_supervised_training(tmp_path, make_job):
