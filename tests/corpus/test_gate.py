@@ -104,6 +104,25 @@ def test_new_thresholds_judge_again_but_not_what_a_person_said(monkeypatch) -> N
 
 
 @pytest.mark.django_db
+def test_thresholds_set_while_others_are_applied_have_the_last_word(monkeypatch) -> None:
+    monkeypatch.setattr(gate, "AT_ONCE", 1)
+    into = world.collection()
+    one = world.recording(into)
+    for at in range(3):
+        world.clip(into, recording=one, start=float(at), seconds=1.0, **{**vars(GOOD), "snr_db": 5.0})
+    set_thresholds(collection=into, thresholds={"least_snr_db": 10}, by=None)
+
+    class Relaxing(world.Context):
+        def progress(self, done: float, total: float, note: str = "") -> None:
+            set_thresholds(collection=into, thresholds={}, by=None)
+
+    judge_again(Relaxing(), collection_id=into.pk)
+    assert [clip.unfit for clip in one.clips.order_by("start")] == ["noisy", "", ""]
+    judge_again(world.Context(), collection_id=into.pk)
+    assert {clip.unfit for clip in one.clips.all()} == {""}
+
+
+@pytest.mark.django_db
 def test_overruling_takes_a_reason_and_can_be_taken_back() -> None:
     into, ada = world.collection(), get_user_model().objects.create(username="ada")
     clip = world.clip(into, **vars(GOOD))

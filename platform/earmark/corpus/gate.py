@@ -129,13 +129,20 @@ def set_thresholds(*, collection: Collection, thresholds: Mapping[str, Any], by:
 
 
 def judge_again(context: Context, *, collection_id: int) -> dict[str, Any]:
-    """Apply the collection's gate to every clip whose verdict a threshold decides and no person overruled."""
-    collection = Collection.objects.get(pk=collection_id)
-    gate, clips = gate_of(collection), Clip.objects.filter(collection=collection)
+    """Apply the collection's gate to every clip whose verdict a threshold decides and no person overruled.
+
+    The gate is that of the moment, clips by clips: when thresholds are set again meanwhile, the last word stands.
+    """
+    clips = Clip.objects.filter(collection=collection_id)
     last, done, turned = 0, 0, 0
     total = clips.count()
-    while some := list(clips.filter(pk__gt=last).order_by("pk")[:AT_ONCE]):
-        turned += _judge(some, gate)
+    while True:
+        with transaction.atomic():
+            collection = Collection.objects.select_for_update(no_key=True).get(pk=collection_id)
+            some = list(clips.filter(pk__gt=last).order_by("pk")[:AT_ONCE])
+            turned += _judge(some, gate_of(collection))
+        if not some:
+            break
         last, done = some[-1].pk, done + len(some)
         context.progress(done, total)
     return {"clips": done, "changed": turned}
