@@ -18,6 +18,7 @@ from annotation.publishing import forget_project, publish
 from earmark.accounts.models import User
 from earmark.accounts.services import audit
 from earmark.corpus.models import Clip, Collection
+from earmark.corpus.queries import usable
 from earmark.jobs.models import Job
 from earmark.jobs.registry import Context
 from earmark.jobs.services import submit
@@ -174,8 +175,8 @@ def choose_clips(row: Round) -> None:
 
 
 def _take(clips: Sequence[int]) -> set[int]:
-    """Mark as with annotators those of `clips` that nothing else has taken meanwhile; returns them."""
-    askable = Clip.objects.select_for_update(no_key=True).filter(pk__in=clips, state__in=ASKABLE)
+    """Mark as with annotators those of `clips` that nothing took or set aside meanwhile; returns them."""
+    askable = Clip.objects.select_for_update(no_key=True).filter(usable(), pk__in=clips, state__in=ASKABLE)
     free = set(askable.order_by("pk").values_list("pk", flat=True))
     Clip.objects.filter(pk__in=free).update(state=Clip.State.IN_ROUND)
     return free

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from annotation import publishing
+from annotation import publishing, rounds
+from annotation.acquisition import choose
 from annotation.models import Round, RoundClip
 from annotation.pool import read_pool
 from annotation.rounds import close_round, open_round, request_round, start_sync, submit_opening
@@ -250,6 +251,25 @@ def test_two_rounds_never_ask_the_same_clip(studio: FakeLabelStudio) -> None:
         open_round(TestContext(), round_id=row.pk)
     clips = list(RoundClip.objects.values_list("clip_id", flat=True))
     assert len(clips) == len(set(clips)) == 20
+
+
+@pytest.mark.parametrize("how", [{"is_fit": False, "unfit": "by_hand"}, {"is_current": False}])
+def test_what_is_set_aside_while_a_round_chooses_is_not_asked(
+    studio: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]
+) -> None:
+    row = requested(heard_collection(20), budget_seconds=100.0)
+    gone = Clip.objects.order_by("pk")[0]
+
+    def chosen(*args: Any, **options: Any) -> Any:
+        picks = choose(*args, **options)
+        Clip.objects.filter(pk=gone.pk).update(**how)
+        return picks
+
+    monkeypatch.setattr(rounds, "choose", chosen)
+    open_round(TestContext(), round_id=row.pk)
+    asked = set(RoundClip.objects.values_list("clip_id", flat=True))
+    assert len(asked) == 19
+    assert gone.pk not in asked
 
 
 def test_closing_returns_what_nobody_answered(studio: FakeLabelStudio) -> None:
