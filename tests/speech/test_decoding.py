@@ -103,6 +103,29 @@ def test_a_pass_from_the_middle_gives_what_one_from_the_beginning_gives(
             assert np.abs(piece - whole[one.start : one.end]).max() < 1e-5
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_what_a_survey_measures_is_there_to_its_last_sample(
+    decoder: Decoder, tmp_path: Path, seed: int
+) -> None:
+    """Whatever the rate, the channels and the length, and wherever the pass begins."""
+    random = np.random.default_rng(seed)
+    suffix, channels = ("wav", "flac", "ogg")[seed % 3], int(random.integers(1, 4))
+    rate = int(random.choice([8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000]))
+    noise = random.uniform(-0.5, 0.5, (int(random.integers(rate, 4 * rate)), channels)).astype(np.float32)
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, noise, rate)
+    for heard in ("mix", "first", "split"):
+        found = decoder.survey(path, Wanted(heard))
+        for track in found.tracks:
+            (whole,) = decoder.stretches(path, [Stretch(0, found.samples)], channel=track.channel)
+            first = int(random.integers(0, found.samples - 1))
+            late = [Stretch(first, found.samples)]
+            for start in (0, int(random.integers(0, first + 1)), first):
+                (piece,) = decoder.stretches(path, late, channel=track.channel, start=start)
+                assert len(piece) == found.samples - first
+                assert np.abs(piece - whole[first:]).max() < 1e-4
+
+
 def test_what_lies_before_is_not_decoded(decoder: Decoder, tmp_path: Path) -> None:
     """A fault in the first half is met from the beginning only."""
     samples = tone(20.0)
