@@ -363,6 +363,129 @@ def test_a_full_storage_stops_the_import_and_says_so(tmp_path: Path, monkeypatch
     assert not ImportFile.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_quota_stops_the_import_and_room_lets_it_go_on(tmp_path: Path, media: Path) -> None:
+    """The limit is the kernel's: no file of the process that imports may grow over 40 kB."""
+    for name, seconds in (("a", 0.5), ("b", 0.6), ("c", 2.0), ("d", 0.7)):
+        write(tmp_path / f"{name}.wav", seconds)
+    made, _ = submit_ingest(collection=world.collection(), source=tmp_path)
+    program = (
+        "import resource, django; django.setup();"
+        "from earmark.corpus import ingest; from tests.corpus.world import Context;"
+        "ingest.FILES_AT_ONCE = 1; resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000));"
+        f"ingest.run_ingest(Context(), import_id={made.pk})"
+    )
+    database = STACK.environment["DATABASE_URL"].rpartition("/")[0] + "/" + connection.settings_dict["NAME"]
+    told = {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": database, "EARMARK_MEDIA": str(media)}
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **told},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "The storage did not take 'c.wav'" in ended.stderr
+    assert set(world.outcome_of(made)) <= {"a.wav", "b.wav", "d.wav"}
+    kept = {path.stem for path in media.rglob("*.wav")}
+    assert kept >= set(Recording.objects.values_list("sha256", flat=True))
+    assert {stored.sha256_of(path) for path in media.rglob("*.wav")} == kept, "what is there is whole"
+    assert run_ingest(world.Context(), import_id=made.pk)["ingested"] == 4
+
+
+def test_a_second_writer_of_the_same_import_adds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that lost its lease without knowing it finds the other's rows when its turn comes."""
+    made, _ = submit_ingest(collection=world.collection(), source=folder_of(tmp_path, 3))
+    late: list[object] = []
+    monkeypatch.setattr(ingest, "record", lambda *args: late.append(args))
+    run_ingest(world.Context(), import_id=made.pk)
+    monkeypatch.undo()
+    run_ingest(world.Context(), import_id=made.pk)
+    with world.unchanged():
+        recording.record(*late[0])  # type: ignore[misc]
+
+
+def test_the_same_content_met_by_two_imports_at_once_is_one_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    into = world.collection()
+    folder_of(tmp_path, 3)
+    slow, _ = submit_ingest(collection=into, source=tmp_path)
+    late: list[object] = []
+    monkeypatch.setattr(ingest, "record", lambda *args: late.append(args))
+    run_ingest(world.Context(), import_id=slow.pk)
+    monkeypatch.undo()
+    world.bring_in(into, tmp_path)
+    recording.record(*late[0])  # type: ignore[misc]
+    assert Recording.objects.count() == 3
+    assert {outcome for outcome, _ in world.outcome_of(slow).values()} == {"duplicate"}
+
+
+def test_nothing_of_a_handful_stays_when_a_row_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = submit_ingest(collection=world.collection(), source=folder_of(tmp_path, 3))
+    monkeypatch.setattr(
+        ImportFile.objects, "bulk_create", lambda rows: (_ for _ in ()).throw(IntegrityError("no"))
+    )
+    with pytest.raises(IntegrityError):
+        run_ingest(world.Context(), import_id=made.pk)
+    assert world.counts() == (0, 0, 0)
+
+
+def test_a_file_that_changes_under_our_hands_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "a.wav", 0.5)
+    monkeypatch.setattr(stored, "sha256_of", lambda path: "0" * 64)
+    made, _ = world.bring_in(world.collection(), tmp_path)
+    assert world.outcome_of(made) == {"a.wav": ("failed", "corpus:import:changed")}
+
+
+def test_a_full_storage_stops_the_import_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    made, _ = submit_ingest(collection=world.collection(), source=folder_of(tmp_path, 2))
+    monkeypatch.setattr(stored, "_into_place", full)
+    with pytest.raises(EarmarkError, match="No space left") as caught:
+        run_ingest(world.Context(), import_id=made.pk)
+    assert caught.value.error_id == "corpus:storage:refused"
+    assert not ImportFile.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_quota_stops_the_import_and_room_lets_it_go_on(tmp_path: Path, media: Path) -> None:
+    """The limit is the kernel's: no file of the process that imports may grow over 40 kB."""
+    for name, seconds in (("a", 0.5), ("b", 0.6), ("c", 2.0), ("d", 0.7)):
+        write(tmp_path / f"{name}.wav", seconds)
+    made, _ = submit_ingest(collection=world.collection(), source=tmp_path)
+    program = (
+        "import resource, django; django.setup();"
+        "from earmark.corpus import ingest; from tests.corpus.world import Context;"
+        "ingest.FILES_AT_ONCE = 1; resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000));"
+        f"ingest.run_ingest(Context(), import_id={made.pk})"
+    )
+    database = STACK.environment["DATABASE_URL"].rpartition("/")[0] + "/" + connection.settings_dict["NAME"]
+    told = {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": database, "EARMARK_MEDIA": str(media)}
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **told},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "The storage did not take 'c.wav'" in ended.stderr
+    assert set(world.outcome_of(made)) <= {"a.wav", "b.wav", "d.wav"}
+    assert {path.name for path in media.rglob("*.wav")} == {
+        f"{one.sha256}.wav" for one in Recording.objects.all()
+    }
+    assert run_ingest(world.Context(), import_id=made.pk)["ingested"] == 4
+
+
 def test_a_name_longer_than_its_column_is_kept_short_and_known_again(tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["d" * 200] * 6)
     write(deep / "a.wav", 0.5)

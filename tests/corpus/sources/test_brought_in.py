@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import datasets
 import pytest
 from lhotse import CutSet, Recording, RecordingSet, SupervisionSegment, SupervisionSet
 from lhotse.kaldi import export_to_kaldi
@@ -127,3 +128,52 @@ def test_an_archive_broken_off_on_the_way_goes_on(
     assert (result["ingested"], result["duplicate"], result["failed"]) == (9, 0, 0)
     assert Clip.objects.count() == 9
     assert list((var / passing.FOLDER).iterdir()) == []
+
+
+def test_an_audiofolder_comes_in_with_its_texts_speakers_and_sides(tmp_path: Path) -> None:
+    for part, names in {"train": ["a", "b"], "test": ["c"]}.items():
+        for name in names:
+            write(tmp_path / part / f"{name}.wav", 0.5 + 0.1 * len(name) + ord(name) / 1000)
+        table = datasets.Dataset.from_dict(
+            {
+                "file_name": [f"{name}.wav" for name in names],
+                "transcription": [f"said in {name}" for name in names],
+                "speaker_id": [f"speaker {name}" for name in names],
+            }
+        )
+        table.to_csv(tmp_path / part / "metadata.csv", index=False)
+    made, _ = world.bring_in(world.collection(), tmp_path, layout="audiofolder")
+    assert set(world.outcome_of(made).values()) == {("ingested", "")}
+    assert _come_in() == {
+        ("a", "speaker a", "train", "said in a"),
+        ("b", "speaker b", "train", "said in b"),
+        ("c", "speaker c", "test", "said in c"),
+    }
+
+
+def test_common_voice_comes_in_with_its_texts_speakers_and_sides(tmp_path: Path) -> None:
+    for part, name in {"train": "a", "dev": "b", "test": "c"}.items():
+        write(tmp_path / "cv" / "yue" / "clips" / f"{name}.mp3", 0.5 + ord(name) / 1000)
+        said = {
+            "client_id": [name * 64],
+            "path": [f"{name}.mp3"],
+            "sentence": [f"said in {name}"],
+            "locale": ["yue"],
+        }
+        datasets.Dataset.from_dict(said).to_csv(
+            tmp_path / "cv" / "yue" / f"{part}.tsv", sep="\t", index=False
+        )
+    made, _ = world.bring_in(world.collection(), tmp_path / "cv" / "yue", layout="common_voice")
+    assert set(world.outcome_of(made).values()) == {("ingested", "")}
+    found = {(name, split, text) for name, _, split, text in _come_in()}
+    assert found == {("a", "train", "said in a"), ("b", "dev", "said in b"), ("c", "test", "said in c")}
+    assert set(Clip.objects.values_list("language", flat=True)) == {"yue"}
+    assert len(set(Clip.objects.values_list("speaker", flat=True))) == 3
+
+
+def _come_in() -> set[tuple[str, str, str, str]]:
+    """File, speaker, side and imported text of every clip."""
+    held = Reference.objects.filter(kind="imported").select_related("clip__recording", "clip__speaker")
+    return {
+        (Path(one.clip.recording.name).stem, one.clip.speaker.name, one.clip.split, one.text) for one in held
+    }
