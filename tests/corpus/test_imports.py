@@ -26,8 +26,7 @@ def test_failed_files_are_looked_at_again_and_only_they(tmp_path: Path) -> None:
     made, _ = world.bring_in(world.collection(), tmp_path)
     assert world.outcome_of(made)["bad.wav"] == ("failed", "corpus:audio:unreadable")
     write(tmp_path / "bad.wav", 0.7)
-    retry_failed(made=made, by=None)
-    run_ingest(world.Context(), import_id=made.pk)
+    run_ingest(world.Context(), **retry_failed(made=made, by=None).arguments)
     assert world.outcome_of(made) == {"bad.wav": ("ingested", ""), "good.wav": ("ingested", "")}
     with pytest.raises(EarmarkError) as caught:
         retry_failed(made=made, by=None)
@@ -87,8 +86,10 @@ def test_what_failed_stays_on_record_while_its_source_is_gone(tmp_path: Path) ->
     (folder / "bad.wav").write_bytes(b"no sound")
     made, _ = world.bring_in(world.collection(), folder)
     shutil.rmtree(folder)
+    again = retry_failed(made=made, by=None)
+    again.refresh_from_db()
     with pytest.raises(EarmarkError) as caught:
-        retry_failed(made=made, by=None)
+        run_ingest(world.Context(), **again.arguments)
     assert caught.value.error_id == "corpus:import:no-folder"
     assert world.outcome_of(made) == {"bad.wav": ("failed", "corpus:audio:unreadable")}
 
@@ -99,7 +100,7 @@ def test_failed_files_are_not_forgotten_under_the_job_that_is_past_them(tmp_path
     Job.objects.update(status=Status.RUNNING)
     with pytest.raises(EarmarkError) as caught:
         retry_failed(made=made, by=None)
-    assert caught.value.error_id == "corpus:import:under-way"
+    assert caught.value.error_id == "corpus:import:busy"
     assert world.outcome_of(made) == {"bad.wav": ("failed", "corpus:audio:unreadable")}
 
 
@@ -145,8 +146,7 @@ def test_bytes_that_an_undo_takes_away_as_they_come_in_again_are_not_missed_late
     meanwhile(monkeypatch, lambda: undone(first))
     second, _ = world.bring_in(into, tmp_path)
     assert world.outcome_of(second) == {"a.wav": ("failed", "corpus:import:overtaken")}
-    retry_failed(made=second, by=None)
-    run_ingest(world.Context(), import_id=second.pk)
+    run_ingest(world.Context(), **retry_failed(made=second, by=None).arguments)
     assert (media / (Recording.objects.get().file.name or "")).is_file()
 
 

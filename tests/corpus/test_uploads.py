@@ -303,7 +303,7 @@ class TestSweep:
         assert (sweep(), home_of(batch).exists()) == (0, True)
         job = retry_failed(made=imported, by=by)
         assert job.status == Status.QUEUED
-        run_ingest(world.Context(), import_id=imported.pk)
+        run_ingest(world.Context(), **job.arguments)
         assert world.outcome_of(imported) == {"a.wav": ("ingested", "")}
         Job.objects.update(status=Status.SUCCEEDED)
         assert (sweep(), home_of(batch).exists()) == (1, False)

@@ -10,8 +10,8 @@ from earmark.jobs.registry import Context, handler
 
 
 @handler("corpus.ingest", queue="cpu")
-def ingest(context: Context, *, import_id: int) -> dict[str, Any]:
-    return run_ingest(context, import_id=import_id)
+def ingest(context: Context, *, import_id: int, failed_too: bool = False) -> dict[str, Any]:
+    return run_ingest(context, import_id=import_id, failed_too=failed_too)
 
 
 @handler("corpus.undo", queue="cpu")

@@ -15,7 +15,6 @@ from earmark.corpus.ingest import call_off, last_status, submit_again, was_broke
 from earmark.corpus.models import Clip, Collection, Import, ImportFile, Recording, Reference, Unfit
 from earmark.corpus.recording import hold_content, refuse_undone
 from earmark.corpus.samples import CLIPS_FOLDER
-from earmark.corpus.sources import source_for
 from earmark.jobs.models import Job, Status
 from earmark.jobs.registry import Context
 from earmark.jobs.services import submit
@@ -24,29 +23,21 @@ from earmark.speech.errors import EarmarkError
 RECORDINGS_AT_ONCE = 50
 
 
+@transaction.atomic
 def retry_failed(*, made: Import, by: User | None) -> Job:
     """Look at the failed files of an import again, and go on with one whose job broke off.
 
-    Raises EarmarkError `corpus:import:undone`, `corpus:import:under-way`, or `corpus:import:nothing-failed`; and what
-    `submit_ingest` raises where its source is gone: what failed stays on record then.
+    Raises EarmarkError `corpus:import:undone`, `corpus:import:busy`, or `corpus:import:nothing-failed`.
     """
-    refuse_undone(made)
-    with source_for(made.source, made.options) as source:
-        source.check()
-    return _retry(made, by)
-
-
-@transaction.atomic
-def _retry(made: Import, by: User | None) -> Job:
     held = Import.objects.select_for_update(no_key=True).select_related("collection").get(pk=made.pk)
     refuse_undone(held)
     if last_status(held) == Status.RUNNING:
         raise EarmarkError(
-            "corpus:import:under-way",
+            "corpus:import:busy",
             _("Import %(id)s is still coming in.") % {"id": held.pk},
             _("Wait until it is done, or cancel its job; then try again what failed."),
         )
-    failed, _each = held.files.filter(outcome=ImportFile.Outcome.FAILED).delete()
+    failed = held.files.filter(outcome=ImportFile.Outcome.FAILED).count()
     if not failed and not was_broken_off(held):
         raise EarmarkError(
             "corpus:import:nothing-failed",
@@ -54,7 +45,7 @@ def _retry(made: Import, by: User | None) -> Job:
             _("Import the folder again to bring in files that were added since."),
         )
     audit(by, "retry import", f"import {held.pk}", files=failed)
-    return submit_again(held, by=by)
+    return submit_again(held, by=by, failed_too=True)
 
 
 @transaction.atomic

@@ -57,15 +57,21 @@ def submit_ingest(
     return made, submit_again(made, by=by)
 
 
-def submit_again(made: Import, *, by: User | None) -> Job:
-    """The job that does an import, or what is left of it."""
-    return submit(
+def submit_again(made: Import, *, by: User | None, failed_too: bool = False) -> Job:
+    """The job that does an import, or what is left of it; with `failed_too` it looks again at what failed."""
+    job = submit(
         "corpus.ingest",
         scope=made.collection.scope,
         key=_key(made),
         by=by,
         import_id=made.pk,
+        **({"failed_too": True} if failed_too else {}),
     )
+    if failed_too and not job.arguments.get("failed_too"):
+        told = {"arguments": {**job.arguments, "failed_too": True}}
+        Job.objects.filter(pk=job.pk, status=Status.QUEUED).update(**told)
+        job.refresh_from_db()
+    return job
 
 
 def last_status(made: Import) -> str | None:
@@ -89,9 +95,10 @@ def _key(made: Import) -> str:
     return f"corpus.ingest:{made.pk}"
 
 
-def run_ingest(context: Context, *, import_id: int) -> dict[str, Any]:
+def run_ingest(context: Context, *, import_id: int, failed_too: bool = False) -> dict[str, Any]:
     """Do an import, or what is left of it; returns how many files had which outcome.
 
+    With `failed_too` the files that failed are left, too: what is on record of them goes once the source is there.
     Raises EarmarkError `corpus:import:undone`.
     """
     made = Import.objects.select_related("collection", "created_by").get(pk=import_id)
@@ -101,6 +108,8 @@ def run_ingest(context: Context, *, import_id: int) -> dict[str, Any]:
     with source_for(made.source, made.options) as source, Surveyors(asked) as surveyors:
         listed = source.rows()
         Import.objects.filter(pk=made.pk).update(left_aside=listed.left_aside)
+        if failed_too:
+            made.files.filter(outcome=ImportFile.Outcome.FAILED).delete()
         seen = set(made.files.values_list("path", flat=True))
         waiting = [row for row in listed.rows if brief(shown(row.path)) not in seen]
         done, total = len(listed.rows) - len(waiting), len(listed.rows)
