@@ -133,3 +133,19 @@ def test_overruling_takes_a_reason_and_can_be_taken_back() -> None:
     overrule(clip=clip, is_fit=True, by=ada, why="no, a song is fine")
     clip.refresh_from_db()
     assert (clip.unfit, clip.is_fit) == ("", True)
+
+
+@pytest.mark.django_db
+def test_what_a_person_set_aside_stays_aside_whatever_the_thresholds() -> None:
+    into, ada = world.collection(), get_user_model().objects.create(username="ada")
+    noisy = {**vars(GOOD), "snr_db": -3.0}
+    clip = world.clip(into, unfit="noisy", is_fit=False, **noisy)
+    overrule(clip=clip, is_fit=False, by=ada, why="and it is music")
+    set_thresholds(collection=into, thresholds={"least_snr_db": -20}, by=ada)
+    judge_again(world.Context(), collection_id=into.pk)
+    clip.refresh_from_db()
+    assert (clip.unfit, clip.is_fit) == ("by_hand", False)
+    set_thresholds(collection=into, thresholds={}, by=ada)
+    overrule(clip=clip, is_fit=True, by=ada, why="it is wanted all the same")
+    clip.refresh_from_db()
+    assert (clip.unfit, clip.is_fit) == ("noisy", True)

@@ -107,10 +107,11 @@ def overrule(*, clip: Clip, is_fit: bool, by: User, why: str) -> None:
         )
     held = Clip.objects.select_for_update(no_key=True).get(pk=clip.pk)
     held.is_fit = is_fit
-    if not is_fit and not held.unfit:
+    if not is_fit and held.unfit not in (Unfit.DUPLICATE, Unfit.TORN):
         held.unfit = Unfit.BY_HAND
     if is_fit and held.unfit == Unfit.BY_HAND:
-        held.unfit = ""
+        quality = quality_of(held)
+        held.unfit = gate_of(held.collection).verdict(quality) if quality else ""
     held.save(update_fields=["is_fit", "unfit"])
     audit(by, "overrule gate", f"clip {clip.pk}", is_fit=is_fit, unfit=held.unfit, why=why.strip())
 
