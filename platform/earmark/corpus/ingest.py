@@ -27,7 +27,7 @@ from earmark.jobs.services import cancel, submit
 from earmark.speech.segmentation import SegmentationSettings
 
 FILES_AT_ONCE = 32
-BYTES_AT_ONCE = 32 << 20
+BYTES_AT_ONCE = 8 << 20
 
 
 @transaction.atomic

@@ -19,7 +19,7 @@ set_option = click.option(
 def recut(changes: tuple[str, ...], slug: str | None, as_json: bool) -> None:
     """Cut the recordings of a collection again, as a new generation of clips.
 
-    What is not set has its default: threshold 0.5, shortest_pause 0.5, padding_before and padding_after 0.1,
+    What is not set has its default: threshold 0.5, shortest_pause 0.4, padding_before and padding_after 0.05,
     shortest 1, longest 30 ... (seconds). Clips that a person is at or that have a text stay as they are; the others
     are kept with what hangs on them, and are current no longer. Recordings whose clips were given stay.
     """
