@@ -93,7 +93,7 @@ PRESETS: dict[str, Recipe] = {
         micro_batch_size=24,
         warm_up_epochs=1,
         mixed_epochs=5,
-        epoch_steps=80,
+        epoch_steps=60,
         patience=0,
         keep_within=1.0,
         pseudo_share_start=0.3,
@@ -102,7 +102,7 @@ PRESETS: dict[str, Recipe] = {
         teacher_keep_per_epoch=0.5,
         pseudo_score="sequence",
         pseudo_threshold=0.75,
-        replay_share=0.45,
+        replay_share=0.4,
         guard_ratio=0.0,
     ),
 }

@@ -232,12 +232,12 @@ def label_round(
             "annotation:round:not-open", f"Round {round.number} is not in Label Studio.", "Open it first."
         )
     url, project, tally = settings.EARMARK.label_studio_url, round.project_id, Tally()
-    # People do not ask within the same hundredth of a second; if they do, Label Studio on SQLite gives them
-    # the same task, for it looks for a lock and sets one in two steps.
-    asking = Lock()
+    # People do not click within the same tenth of a second. If they do, Label Studio on SQLite gives two the same
+    # task, for it looks for a lock and sets one in two steps, and refuses a write while another goes on.
+    clicking = Lock()
 
     def next_task(annotator: Annotator) -> dict[str, Any] | None:
-        with asking:
+        with clicking:
             return annotator.next_task(project)
 
     def work(account: Account, invitation: str) -> None:
@@ -247,7 +247,8 @@ def label_round(
                 if listen:
                     annotator.listen(task)
                 submission = decide(task, spoken[task["data"]["clip"]], seed=seed)
-                annotator.submit(task, submission, seed=seed)
+                with clicking:
+                    annotator.submit(task, submission, seed=seed)
                 watch(tally.count(submission))
 
     team = accounts(settings.SECRET_KEY)
