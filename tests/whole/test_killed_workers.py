@@ -15,6 +15,7 @@ from annotation.rounds import request_round, start_sync
 from earmark.config.environment import Environment
 from earmark.corpus.ingest import submit_ingest
 from earmark.corpus.models import Clip, Collection, Reference
+from earmark.corpus.queries import usable
 from earmark.corpus.services import create_collection
 from earmark.datasets.snapshots import freeze_test_set
 from earmark.demo.annotators import label_round
@@ -64,7 +65,7 @@ def hear_through_a_kill(collection: Collection, log: Path) -> None:
     heard = Hypothesis.objects.filter(clip__collection=collection)
     kill_when(heard.exists, job, log=log)
     before = dict(heard.values_list("pk", "text"))
-    pool = Clip.objects.filter(collection=collection, split="train").count()
+    pool = Clip.objects.filter(usable(), collection=collection, split="train").count()
     assert 0 < len(before) < pool, "the kill came in the middle"
     finish(job, log=log)
     after = dict(heard.values_list("pk", "text"))
