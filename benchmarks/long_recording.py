@@ -33,7 +33,8 @@ with soundfile.SoundFile(sys.argv[1], "w", 16_000, 1, subtype="PCM_16") as file:
 PAGE = """
 One WAV of ten hours (16 kHz, 16 bit, 1.15 GB): half an hour of synthesised talk with pauses, twenty times over.
 `peak_mb` is the most that the importing process and its decoding children hold together (resident, 10^6 bytes; pages
-they share are counted once for each), `own_mb` what the process held before it began. `clip_hours` is how much of the
+they share are counted once for each), `own_mb` what the process held before it began, `decoders_peak_mb` the children's
+most. `clip_hours` is how much of the
 recording its clips cover: the rest are pauses. `notes` is how many different states of progress a watcher could see.
 """
 
@@ -57,6 +58,7 @@ def main() -> None:
                 "hours": seconds / 3600,
                 "peak_mb": watch.peak / 1e6,
                 "own_mb": own / 1e6,
+                "decoders_peak_mb": watch.decoders_peak / 1e6,
                 "realtime": seconds / took,
                 "clips": clips,
                 "clip_hours": covered / 3600,
@@ -76,6 +78,7 @@ class _Watch(threading.Thread):
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.peak = 0
+        self.decoders_peak = 0
         self._stop_it = threading.Event()
 
     def __enter__(self) -> "_Watch":
@@ -91,7 +94,9 @@ class _Watch(threading.Thread):
         decoders: list[psutil.Process] = []
         while not self._stop_it.wait(0.1):
             decoders = [one for one in me.children() if "decoder_child" in " ".join(_command(one))]
-            self.peak = max(self.peak, sum(map(_resident, [me, *decoders])))
+            theirs = sum(map(_resident, decoders))
+            self.decoders_peak = max(self.decoders_peak, theirs)
+            self.peak = max(self.peak, theirs + _resident(me))
 
 
 def _command(process: psutil.Process) -> list[str]:

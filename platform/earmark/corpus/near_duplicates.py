@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 from earmark.corpus.models import Clip, ClipFingerprint, Recording, Unfit
 from earmark.speech.fingerprint import ALIKE
 
+AT_ONCE = 500
+
 
 @dataclass(frozen=True)
 class Known:
@@ -26,9 +28,13 @@ def fingerprint(clips: Sequence[tuple[Clip, Sequence[int]]]) -> int:
     A clip is a near-duplicate of the earliest current clip of another recording of its collection that shares enough
     hashes with it and is no near-duplicate itself. What was already unfit keeps its reason. Called in a transaction.
     """
-    made = [ClipFingerprint(clip=clip, hashes=list(hashes)) for clip, hashes in clips if hashes]
-    ClipFingerprint.objects.bulk_create(made)
-    return _set_aside(made)
+    found = 0
+    for first in range(0, len(clips), AT_ONCE):
+        some = clips[first : first + AT_ONCE]
+        made = [ClipFingerprint(clip=clip, hashes=list(hashes)) for clip, hashes in some if hashes]
+        ClipFingerprint.objects.bulk_create(made)
+        found += _set_aside(made)
+    return found
 
 
 def set_aside(clips: Sequence[int]) -> int:

@@ -29,6 +29,8 @@ from earmark.corpus.voices import voices_of
 from earmark.speech.errors import EarmarkError
 from earmark.speech.surveyed import SurveyedClip
 
+CLIPS_AT_ONCE = 500
+
 
 @transaction.atomic
 def record(made: Import, arrivals: Sequence[Arrival], asked: Asked) -> None:
@@ -129,7 +131,7 @@ def _add(
             clips.append(new_clip(recording, piece, speakers.get(piece.speaker), side, gate))
             hashes.append(piece.clip.hashes)
             texts.append(piece.text)
-    Clip.objects.bulk_create(clips)
+    Clip.objects.bulk_create(clips, batch_size=CLIPS_AT_ONCE)
     near_duplicates.fingerprint(list(zip(clips, hashes, strict=True)))
     author = made.created_by.get_username() if made.created_by else ""
     Reference.objects.bulk_create(
