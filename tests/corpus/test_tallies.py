@@ -1,6 +1,7 @@
 """The tallies say what a fresh count says, whatever is written and by whom."""
 
 import threading
+from bisect import bisect_right
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +26,11 @@ from earmark.corpus.tally_models import (
 from earmark.speech.audio import SAMPLE_RATE
 
 MEASURES = tuple(tallies.BINS)
+
+
+def bin_of(measure: str, value: float | None) -> int:
+    """The bin `value` lies in: an edge belongs to the bin above it."""
+    return tallies.UNMEASURED if value is None else bisect_right(tallies.BINS[measure], value)
 
 
 def samples(of: Any) -> int:
@@ -64,7 +70,7 @@ def counted(model: type[Tally]) -> dict[tuple[Any, ...], tuple[int, int]]:
             add((clip.collection_id, clip.speaker_id, clip.is_current), clip)
         elif model is MeasureTally:
             for measure in MEASURES:
-                bin = tallies.bin_of(measure, getattr(clip, measure))
+                bin = bin_of(measure, getattr(clip, measure))
                 add((clip.collection_id, clip.is_current, clip.is_fit, measure, bin), clip)
     return {key: (number[key], length[key]) for key in number}
 

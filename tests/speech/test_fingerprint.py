@@ -1,5 +1,6 @@
 """Which clips share hashes and which do not."""
 
+from collections.abc import Sequence
 from random import Random
 
 import numpy as np
@@ -9,12 +10,18 @@ from benchmarks.made_speech import say
 from benchmarks.spoiling import by_telephone, through_codec
 from earmark.speech.cutting import Stretch
 from earmark.speech.demo_voices import dialect, training_speaker
-from earmark.speech.fingerprint import HASHES, Fingerprinter, Fingerprints, similarity
+from earmark.speech.fingerprint import HASHES, Fingerprinter, Fingerprints
 from earmark.speech.spectra import Spectrograph
 from earmark.speech.synthesis import Synthesiser
 
 TEXT = "the train to the coast leaves at half past nine every morning"
 OTHER = "she put the keys on the table, closed the window and went out"
+
+
+def similarity(first: Sequence[int], second: Sequence[int]) -> float:
+    """The share of their hashes that two clips have in common, 0 to 1; 0 where either has none."""
+    ours, theirs = set(first), set(second)
+    return len(ours & theirs) / max(len(ours), len(theirs)) if ours and theirs else 0.0
 
 
 def fingerprints(samples: np.ndarray, block: int = 1 << 17) -> Fingerprints:

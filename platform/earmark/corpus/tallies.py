@@ -4,7 +4,6 @@ Triggers append to the tallies what every statement changes (migration `0004_tal
 folded, made anew, and read by `totals`. A reading sees the tallies of the same moment as the rows themselves.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,11 +33,6 @@ BINS: dict[str, tuple[float, ...]] = {
 UNMEASURED = -1
 FOLDING = 0x6561726D61726B01
 """The advisory lock whose holder folds."""
-
-
-def bin_of(measure: str, value: float | None) -> int:
-    """The bin `value` lies in: an edge belongs to the bin above it; UNMEASURED for None."""
-    return UNMEASURED if value is None else bisect_right(BINS[measure], value)
 
 
 def seconds_of(samples: int | None) -> float:

@@ -8,7 +8,6 @@ Owen and Zhang, "One Permutation Hashing", NIPS 2012). Two clips that share a pa
 their hashes: a half becomes a quarter, a thousandth a millionth.
 """
 
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -151,9 +150,3 @@ def _mixed(values: np.ndarray) -> np.ndarray:
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
-
-
-def similarity(first: Sequence[int], second: Sequence[int]) -> float:
-    """The share of their hashes that two clips have in common, 0 to 1; 0 where either has none."""
-    ours, theirs = set(first), set(second)
-    return len(ours & theirs) / max(len(ours), len(theirs)) if ours and theirs else 0.0

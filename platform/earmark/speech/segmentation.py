@@ -17,9 +17,6 @@ from earmark.speech.cutting import FLOOR_DB, FRAME, Stretch
 from earmark.speech.errors import EarmarkError
 from earmark.speech.voice_activity import VOICE_FRAME
 
-METHOD = "silero-6 dynamic-programming-1"
-"""What a generation of clips records beside its settings: the detector and the way of cutting."""
-
 _HYSTERESIS = 0.15
 _NO_PAUSE_COST = 1_000.0
 _SHORT_COST = 50.0

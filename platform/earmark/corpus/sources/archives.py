@@ -12,7 +12,15 @@ from typing import IO
 
 from earmark.corpus.listing import HIDDEN, is_hidden
 from earmark.corpus.sources.passing import LARGEST_FILE
-from earmark.corpus.sources.trees import RefusedFileError, Tree, normal, shown
+from earmark.corpus.sources.trees import (
+    LARGEST_TEXT,
+    RefusedFileError,
+    Tree,
+    normal,
+    shown,
+    too_large,
+    unreadable,
+)
 from earmark.speech.errors import EarmarkError
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -85,6 +93,17 @@ def member(number: int, name: str, size: int, fault: RefusedFileError | None = N
     elif size > LARGEST_FILE:
         fault = refused(BOMB, f"declares {size} bytes; the most is {LARGEST_FILE}", path=path)
     return Member(number, path.replace("\x00", "\ufffd"), max(size, 0), fault)
+
+
+def read_small(tree: Tree, path: str, size: int) -> bytes:
+    """All of a member, `size` bytes as declared, that describes others. Raises `corpus:manifest:unreadable`."""
+    if size > LARGEST_TEXT:
+        raise too_large(path)
+    try:
+        with tree.opened(path) as local:
+            return local.read_bytes()
+    except RefusedFileError as error:
+        raise unreadable(path, f"cannot be had: {error.message}") from None
 
 
 def refused(error_id: str, why: str, *, path: str) -> RefusedFileError:

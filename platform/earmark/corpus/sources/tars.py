@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol
 from earmark.corpus.sources import archives
 from earmark.corpus.sources.archives import Member, broken, copying, member, refused
 from earmark.corpus.sources.passing import passing_copy
-from earmark.corpus.sources.trees import LARGEST_TEXT, RefusedFileError, normal, too_large, unreadable
+from earmark.corpus.sources.trees import normal
 
 LARGEST_HEADER = 1 << 20
 XZ_MEMORY = 256 << 20
@@ -37,10 +37,13 @@ class _Bomb(Exception):
 class _Unpacker(Protocol):
     """What the decompressors of zlib, bz2 and lzma have alike."""
 
-    eof: bool
-    unused_data: bytes
+    @property
+    def eof(self) -> bool: ...
 
-    def decompress(self, data: bytes, max_length: int = ...) -> bytes: ...
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, /, max_length: int = ...) -> bytes: ...
 
 
 class _Unpacked(io.RawIOBase):
@@ -48,7 +51,7 @@ class _Unpacked(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, kind: str) -> None:
         self._file, self._kind = file, kind
-        self._unpacker: Any = _unpacker(kind)
+        self._unpacker: _Unpacker = _unpacker(kind)
         self._waiting = b""
         self._made = 0
 
@@ -142,13 +145,7 @@ class TarTree:
         return path in self._listed()
 
     def read(self, path: str) -> bytes:
-        if self.has(path) and self._listed()[path].size > LARGEST_TEXT:
-            raise too_large(path)
-        try:
-            with self.opened(path) as local:
-                return local.read_bytes()
-        except RefusedFileError as error:
-            raise unreadable(path, f"cannot be had: {error.message}") from None
+        return archives.read_small(self, path, self._listed()[path].size if self.has(path) else 0)
 
     @contextlib.contextmanager
     def opened(self, path: str) -> Iterator[Path]:
@@ -233,7 +230,7 @@ def _packed_by(file: BinaryIO) -> str:
     return "xz" if head == b"\xfd7zXZ\x00" else ""
 
 
-def _unpacker(kind: str) -> Any:
+def _unpacker(kind: str) -> _Unpacker:
     if kind == "gzip":
         return zlib.decompressobj(wbits=31)
     return bz2.BZ2Decompressor() if kind == "bzip2" else lzma.LZMADecompressor(memlimit=XZ_MEMORY)

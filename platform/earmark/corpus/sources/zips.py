@@ -12,7 +12,7 @@ from pathlib import Path
 from earmark.corpus.sources import archives
 from earmark.corpus.sources.archives import Member, broken, copying, member, refused
 from earmark.corpus.sources.passing import passing_copy
-from earmark.corpus.sources.trees import LARGEST_TEXT, RefusedFileError, normal, too_large, unreadable
+from earmark.corpus.sources.trees import RefusedFileError, normal
 
 LARGEST_DIRECTORY = 512 << 20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
@@ -49,13 +49,7 @@ class ZipTree:
         return path in self._members
 
     def read(self, path: str) -> bytes:
-        if self.has(path) and self._members[path].size > LARGEST_TEXT:
-            raise too_large(path)
-        try:
-            with self.opened(path) as local:
-                return local.read_bytes()
-        except RefusedFileError as error:
-            raise unreadable(path, f"cannot be had: {error.message}") from None
+        return archives.read_small(self, path, self._members[path].size if self.has(path) else 0)
 
     @contextlib.contextmanager
     def opened(self, path: str) -> Iterator[Path]:
