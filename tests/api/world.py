@@ -23,7 +23,7 @@ from earmark.corpus.models import (
 )
 from earmark.datasets.models import Export, Snapshot, SnapshotItem
 from earmark.jobs.models import Job, Status
-from earmark.recognition.models import Alias, Hypothesis, ModelVersion
+from earmark.recognition.models import Alias, Hypothesis, HypothesisDetails, ModelVersion
 from training_jobs.models import Evaluation, TrainingJob, TrainingMetric
 
 PASSWORD = "a quiet room"
@@ -94,13 +94,16 @@ def add_clips(collection: Collection, model: ModelVersion, *, per_side: int) -> 
             )
             for number, recording in enumerate(recordings)
         )  # fmt: skip
-    Hypothesis.objects.bulk_create(
+    heard = Hypothesis.objects.bulk_create(
         Hypothesis(
-            clip=clip, model=model, text="yat yi saam", tokens=[["yat", -0.1, 0.2]], features={"mean": 0.9},
+            clip=clip, model=model, text="yat yi saam", features={"mean": 0.9},
             confidence=(number % per_side) / per_side, flags=["loop"] if number % per_side == 0 else [],
         )
         for number, clip in enumerate(clips)
     )  # fmt: skip
+    HypothesisDetails.objects.bulk_create(
+        HypothesisDetails(hypothesis=one, tokens=[["yat", -0.1, 0.2]]) for one in heard
+    )
     Reference.objects.bulk_create(
         Reference(
             clip=clip,

@@ -1,6 +1,6 @@
 """A small corpus made row by row: the audio of clip k holds the level k, so that one can tell who heard what."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
@@ -118,9 +118,9 @@ class Listener(StubEngine):
         super().__init__(answer or (lambda samples: heard(f"level {level_of(samples)}")))
         self.calls: list[list[int]] = []
 
-    def hear(self, waveforms: list[np.ndarray]) -> list[Heard]:
+    def hear(self, waveforms: Sequence[np.ndarray], *, languages: Sequence[str] | None = None) -> list[Heard]:
         self.calls.append([level_of(samples) for samples in waveforms])
-        return super().hear(waveforms)
+        return super().hear(waveforms, languages=languages)
 
     @property
     def levels(self) -> list[int]:

@@ -27,7 +27,7 @@ from earmark.corpus.models import (
 from earmark.datasets.models import Export, Snapshot, SnapshotItem
 from earmark.jobs.models import Job, Status
 from earmark.recognition.champion_shown import follow_champion
-from earmark.recognition.models import Alias, Hypothesis, ModelVersion
+from earmark.recognition.models import Alias, Hypothesis, HypothesisDetails, ModelVersion
 from training_jobs.models import Evaluation, TrainingJob, TrainingMetric
 
 PASSWORD = "a quiet room"
@@ -116,7 +116,7 @@ def words_of(clip: Clip) -> str:
 
 def hear(clips: list[Clip], model: ModelVersion, rng: random.Random, *, skill: float) -> list[Hypothesis]:
     """What `model` heard: the better its `skill` (0 to 1), the fewer wrong characters and the surer it is."""
-    rows = []
+    rows, spelt = [], []
     for clip in clips:
         at_home = clip.dialect in ("american", "mandarin")
         sure = min(0.995, max(0.05, rng.gauss(0.93 if at_home else skill, 0.1)))
@@ -127,12 +127,13 @@ def hear(clips: list[Clip], model: ModelVersion, rng: random.Random, *, skill: f
             tokens.append([rng.choice(sounds) if wrong else character, round(math.log(probability), 4), 0.2])
         text = "".join(token[0] for token in tokens)
         flags = ["loop"] if rng.random() < 0.02 else []
-        rows.append(
-            Hypothesis(
-                clip=clip, model=model, text=text, tokens=tokens, confidence=round(sure, 4), flags=flags
-            )
-        )
-    return Hypothesis.objects.bulk_create(rows)
+        rows.append(Hypothesis(clip=clip, model=model, text=text, confidence=round(sure, 4), flags=flags))
+        spelt.append(tokens)
+    made = Hypothesis.objects.bulk_create(rows)
+    HypothesisDetails.objects.bulk_create(
+        HypothesisDetails(hypothesis=one, tokens=tokens) for one, tokens in zip(made, spelt, strict=True)
+    )
+    return made
 
 
 def a_round(

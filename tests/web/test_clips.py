@@ -15,7 +15,7 @@ from earmark.corpus import paging
 from earmark.corpus.browsing import Place, Range, Wanted
 from earmark.corpus.models import Clip, Collection, Reference
 from earmark.recognition.champion_shown import follow_champion
-from earmark.recognition.models import Alias, Hypothesis, TranscriptionFailure
+from earmark.recognition.models import Alias, Hypothesis, HypothesisDetails, TranscriptionFailure
 from earmark.web.forms import ClipFilterForm
 from earmark.web.queries import clips as queries
 from earmark.web.queries.clips import Cursor, Page, clips_page
@@ -221,7 +221,8 @@ def test_a_reviewer_keeps_a_new_version(world: World) -> None:
 
 def test_text_of_people_and_models_is_escaped(world: World) -> None:
     clip, evil = world.clips[0], "<script>alert(1)</script>"
-    Hypothesis.objects.filter(clip=clip).update(text=evil, tokens=[[evil, -2.0, 0.1]])
+    Hypothesis.objects.filter(clip=clip).update(text=evil)
+    HypothesisDetails.objects.filter(hypothesis__clip=clip).update(tokens=[[evil, -2.0, 0.1]])
     Reference.objects.update_or_create(clip=clip, version=1, defaults={"text": evil, "kind": "imported"})
     client = Client()
     client.force_login(world.people["viewer"])

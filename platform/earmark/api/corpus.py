@@ -54,9 +54,12 @@ class HypothesisOut(serializers.ModelSerializer[Hypothesis]):
         fields: tuple[str, ...] = ("id", "clip", "model", "text", "confidence", "flags", "created_at")
 
 
-class HypothesisDetail(HypothesisOut):
+class HypothesisInDetail(HypothesisOut):
+    tokens = serializers.JSONField(help_text="[text, log-probability, entropy] each; none once thinned out")
+    words = serializers.JSONField(help_text="[text, start, end, score] each; none once thinned out")
+
     class Meta(HypothesisOut.Meta):
-        fields = (*HypothesisOut.Meta.fields, "tokens", "features")
+        fields = (*HypothesisOut.Meta.fields, "tokens", "words", "features")
 
 
 class ReferenceOut(serializers.ModelSerializer[Reference]):
@@ -94,7 +97,7 @@ class ClipDetail(serializers.ModelSerializer[Clip]):
     collection = serializers.SlugRelatedField[Any](slug_field="slug", read_only=True)
     recording = RecordingOut()
     speaker = serializers.SlugRelatedField[Any](slug_field="name", read_only=True)
-    hypotheses = HypothesisDetail(many=True, help_text="newest first")
+    hypotheses = HypothesisInDetail(many=True, help_text="newest first")
     references = ReferenceOut(many=True, help_text="newest first")
     audio_url = serializers.SerializerMethodField(help_text="signed; good for an hour, without signing in")
 
@@ -111,7 +114,7 @@ class ClipDetail(serializers.ModelSerializer[Clip]):
 
 def with_texts(clips: QuerySet[Clip], *, model: int | None) -> QuerySet[Clip]:
     """Bring along, in two queries, what `model` heard (`heard`) and the current reference (`held`)."""
-    heard = Hypothesis.objects.filter(model=model).defer("tokens", "features")
+    heard = Hypothesis.objects.filter(model=model).defer("features")
     held = Reference.objects.filter(is_current=True)
     return clips.prefetch_related(
         Prefetch("hypotheses", queryset=heard, to_attr="heard"),
@@ -216,7 +219,8 @@ class OneClip(OfCollection, generics.RetrieveAPIView[Clip]):
     """One clip with everything heard and held of it, and a link to its audio."""
 
     queryset = Clip.objects.select_related("collection", "speaker", "recording__speaker").prefetch_related(
-        Prefetch("hypotheses", queryset=Hypothesis.objects.order_by("-id")), "references"
+        Prefetch("hypotheses", queryset=Hypothesis.objects.select_related("details").order_by("-id")),
+        "references",
     )
     serializer_class = ClipDetail
 
@@ -224,7 +228,7 @@ class OneClip(OfCollection, generics.RetrieveAPIView[Clip]):
 class Hypotheses(InCollection, generics.ListAPIView[Hypothesis]):
     """What models heard: one row for a clip and a model. Tokens and features are in the clip's own page."""
 
-    queryset = Hypothesis.objects.defer("tokens", "features")
+    queryset = Hypothesis.objects.defer("features")
     serializer_class = HypothesisOut
     filterset_class = HypothesisFilter
     pagination_class = ById

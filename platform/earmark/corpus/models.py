@@ -222,8 +222,9 @@ class Clip(models.Model):
     Language, dialect and split are copied here so that a million rows list fast. A clip that is not current was
     cut by an earlier generation and is kept for what hangs on it. `unfit` says what the gate found, `is_fit` what
     holds: they differ where a person overruled the gate. `confidence` and `flags` are those of the champion's
-    hypothesis, kept by recognition when it hears and when the champion changes. `facet` is a hash of FACET that the
-    database computes.
+    hypothesis, kept by recognition when it hears, when it is calibrated and when the champion changes: once
+    calibrated, `confidence` is the probability that every word is right and `expected_error_rate` is known, too.
+    `facet` is a hash of FACET that the database computes.
     """
 
     class State(models.TextChoices):
@@ -265,6 +266,7 @@ class Clip(models.Model):
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="near_duplicates"
     )
     confidence = models.FloatField(_("confidence"), null=True, blank=True)
+    expected_error_rate = models.FloatField(_("expected error rate"), null=True, blank=True)
     flags = models.CharField(_("flags"), max_length=100, blank=True, help_text=_("with commas between them"))
     facet = models.GeneratedField(
         expression=Func(

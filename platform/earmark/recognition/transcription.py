@@ -25,7 +25,7 @@ from earmark.jobs.models import Job
 from earmark.jobs.registry import Context
 from earmark.jobs.services import submit
 from earmark.recognition.champion_shown import show_on_clips
-from earmark.recognition.models import Hypothesis, ModelVersion, TranscriptionFailure
+from earmark.recognition.models import Hypothesis, HypothesisDetails, ModelVersion, TranscriptionFailure
 from earmark.recognition.queries import unheard
 from earmark.recognition.reading import Sounding, soundings_ahead
 from earmark.recognition.registry import champion, engine_for
@@ -214,6 +214,7 @@ def _record_heard(model: ModelVersion, results: list[tuple[Sounding, Heard]]) ->
     ids = [row.clip_id for row in rows]
     with transaction.atomic():
         Hypothesis.objects.bulk_create(rows, ignore_conflicts=True)
+        _record_details(model, results)
         Clip.objects.filter(pk__in=ids, state=Clip.State.NEW).update(state=Clip.State.HEARD)
         show_on_clips(model, ids)
         TranscriptionFailure.objects.filter(model=model, clip__in=ids).delete()
@@ -225,13 +226,32 @@ def _hypothesis(model: ModelVersion, sounding: Sounding, heard: Heard) -> Hypoth
         clip=sounding.clip,
         model=model,
         text=heard.text,
+        confidence=confidence.value,
+        features=confidence.features,
+        flags=list(confidence.flags),
+    )
+
+
+def _record_details(model: ModelVersion, results: list[tuple[Sounding, Heard]]) -> None:
+    """Beside the hypotheses of `model` that have none yet."""
+    heard = {sounding.clip.pk: one for sounding, one in results}
+    missing = Hypothesis.objects.filter(model=model, clip__in=heard, details=None).order_by("clip_id")
+    rows = [_details(pk, heard[clip]) for pk, clip in missing.values_list("pk", "clip_id")]
+    HypothesisDetails.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _details(hypothesis: int, heard: Heard) -> HypothesisDetails:
+    return HypothesisDetails(
+        hypothesis_id=hypothesis,
         tokens=[
             [token.text, round(token.logprob, ROUNDED), round(token.entropy, ROUNDED)]
             for token in heard.tokens
         ],
-        confidence=confidence.value,
-        features=confidence.features,
-        flags=list(confidence.flags),
+        words=[
+            [word.text, round(word.start, ROUNDED), round(word.end, ROUNDED), round(word.score, ROUNDED)]
+            for word in heard.words
+        ],
+        embedding=None if heard.embedding is None else heard.embedding.astype("<f2").tobytes(),
     )
 
 

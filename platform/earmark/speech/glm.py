@@ -6,6 +6,7 @@ tokens); a recording logits processor keeps two numbers a step instead.
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.engine import ENTROPY_CHOICES, Heard, TokenScore
 from earmark.speech.errors import EarmarkError
 from earmark.speech.examples import IGNORED_LABEL, check_clip, model_inputs, training_batch, window_samples
-from earmark.speech.model_folder import LoadedModel
+from earmark.speech.model_folder import LoadedModel, load_model
 
 _SPARE_TOKENS = 8
 """Added to every clip's cap: the shortest clips still get room for a word and its end token."""
@@ -55,7 +56,12 @@ class GlmAsrEngine:
         self.loaded = loaded
         self._spellings: dict[int, str] = {}
 
-    def hear(self, waveforms: Sequence[np.ndarray]) -> list[Heard]:
+    @classmethod
+    def load(cls, source: str, device: str) -> Self:
+        """See `earmark.speech.engine.Engine`."""
+        return cls(load_model(source, device))
+
+    def hear(self, waveforms: Sequence[np.ndarray], *, languages: Sequence[str] | None = None) -> list[Heard]:
         """Transcribe mono float32 waveforms [n] at 16 kHz, 0.1 to 30 s each, in the order given.
 
         Raises EarmarkError `speech:clip:shape`, `:too_short` or `:too_long`, before any work is done.

@@ -108,7 +108,7 @@ def _rows(ids: list[int], model: ModelVersion | None) -> list[Row]:
         .prefetch_related(
             Prefetch(
                 "hypotheses",
-                queryset=Hypothesis.objects.filter(model=model).defer("features"),
+                queryset=Hypothesis.objects.filter(model=model).select_related("details").defer("features"),
                 to_attr="heard",
             ),
             Prefetch("references", queryset=Reference.objects.filter(is_current=True), to_attr="held"),

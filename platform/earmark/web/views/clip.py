@@ -27,7 +27,7 @@ def clip(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
         collection=place.collection,
     )
     champion = holder(place.collection, Alias.Name.CHAMPION)
-    hypotheses = list(one.hypotheses.select_related("model").order_by("-model_id"))
+    hypotheses = list(one.hypotheses.select_related("model", "details").order_by("-model_id"))
     references = list(one.references.all())
     current = next((held for held in references if held.is_current), None)
     suggestion = current.text if current else hypotheses[0].text if hypotheses else ""
