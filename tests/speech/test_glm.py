@@ -130,3 +130,22 @@ def test_no_clips_is_no_work_and_a_bad_clip_stops_it_before_any(
     with pytest.raises(EarmarkError) as caught:
         engine.score(noise, ["one"])
     assert caught.value.error_id == "speech:score:unpaired"
+
+
+def test_growing_ends_as_the_whole(trained: LoadedModel, spoken: Spoken) -> None:
+    engine, waveform = GlmAsrEngine(trained), spoken[0][0]
+    grown = list(engine.hear_growing(waveform))
+    (whole,) = engine.hear([waveform])
+    assert close(grown[-1], whole)
+    assert [len(heard.tokens) for heard in grown] == list(range(1, len(whole.tokens) + 1))
+    assert all(heard.truncated for heard in grown[:-1])
+
+
+@pytest.mark.parametrize("languages", [["fr"], ["en", "en"], []])
+def test_a_language_nobody_knows_is_refused(
+    trained: LoadedModel, spoken: Spoken, languages: list[str]
+) -> None:
+    engine = GlmAsrEngine(trained)
+    with pytest.raises(EarmarkError) as caught:
+        engine.hear([spoken[0][0]], languages=languages)
+    assert caught.value.error_id.startswith("speech:language:")

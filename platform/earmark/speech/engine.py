@@ -6,6 +6,8 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from earmark.speech.errors import EarmarkError
+
 ENTROPY_CHOICES = 20
 """How many of the likeliest tokens of a step an entropy is taken over: a 59,000-token tail would drown it."""
 
@@ -103,3 +105,28 @@ class Engine(Protocol):
     def padded_seconds(self, seconds: float) -> float:
         """Seconds of audio the model works through for a clip that long: what fills a batch."""
         ...
+
+
+def modes_of(
+    languages: Sequence[str] | None, clips: int, known: Sequence[str] = LANGUAGES
+) -> tuple[str, ...]:
+    """The mode of each of `clips` clips: `AUTO` or one of `known`; all `AUTO` when `languages` is None.
+
+    Raises EarmarkError `speech:language:unknown`, and `speech:language:unpaired` unless there is one per clip.
+    """
+    if languages is None:
+        return (AUTO,) * clips
+    if len(languages) != clips:
+        raise EarmarkError(
+            "speech:language:unpaired",
+            f"{clips} clips and {len(languages)} languages are not pairs.",
+            "Give one language per clip, or none at all.",
+        )
+    for language in languages:
+        if language != AUTO and language not in known:
+            raise EarmarkError(
+                "speech:language:unknown",
+                f"This engine cannot be asked for the language {language!r}.",
+                f"Choose {AUTO} or one of {', '.join(known)}.",
+            )
+    return tuple(languages)

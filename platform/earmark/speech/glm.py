@@ -5,7 +5,7 @@ tokens); a recording logits processor keeps two numbers a step instead.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 
 from earmark.speech.audio import SAMPLE_RATE
-from earmark.speech.engine import ENTROPY_CHOICES, Heard, TokenScore
+from earmark.speech.engine import AUTO, ENTROPY_CHOICES, LANGUAGES, Abilities, Heard, TokenScore, modes_of
 from earmark.speech.errors import EarmarkError
 from earmark.speech.examples import IGNORED_LABEL, check_clip, model_inputs, training_batch, window_samples
 from earmark.speech.model_folder import LoadedModel, load_model
@@ -64,12 +64,38 @@ class GlmAsrEngine:
     def hear(self, waveforms: Sequence[np.ndarray], *, languages: Sequence[str] | None = None) -> list[Heard]:
         """Transcribe mono float32 waveforms [n] at 16 kHz, 0.1 to 30 s each, in the order given.
 
-        Raises EarmarkError `speech:clip:shape`, `:too_short` or `:too_long`, before any work is done.
+        Raises EarmarkError `speech:clip:*` and `speech:language:unknown`, before any work is done.
         """
+        modes_of(languages, len(waveforms), self.abilities.languages)
         heard: dict[int, Heard] = {}
         for group in self._groups(waveforms):
             heard.update(zip(group, self._hear_group([waveforms[i] for i in group]), strict=True))
         return [heard[i] for i in range(len(waveforms))]
+
+    @torch.inference_mode()
+    def hear_growing(self, waveform: np.ndarray, *, language: str = AUTO) -> Iterator[Heard]:
+        """See `earmark.speech.engine.Engine`: once for every token the model writes."""
+        modes_of([language], 1, self.abilities.languages)
+        inputs, cap = model_inputs(self.loaded, [waveform]), self.token_cap(len(waveform))
+        ids: list[int] = []
+        logprobs: list[float] = []
+        entropies: list[float] = []
+        past = None
+        while len(ids) < cap and not (ids and ids[-1] in self.loaded.end_token_ids):
+            out = self.loaded.model(**inputs, past_key_values=past, use_cache=True, logits_to_keep=1)
+            past = out.past_key_values
+            scores = out.logits[:, -1].float()
+            logprob, entropy = _choice_scores(scores)
+            ids.append(int(scores.argmax(-1)))
+            logprobs.append(float(logprob))
+            entropies.append(float(entropy))
+            inputs = {"input_ids": scores.argmax(-1, keepdim=True)}
+            yield self._heard(ids, np.array(logprobs), np.array(entropies))
+
+    @property
+    def abilities(self) -> Abilities:
+        """See `earmark.speech.engine.Engine`."""
+        return Abilities(logprobs=True, entropies=True, streams=True, languages=LANGUAGES)
 
     def padded_seconds(self, seconds: float) -> float:
         """Seconds of audio the model works through for a clip that long, by its window policy."""
