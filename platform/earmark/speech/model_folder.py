@@ -16,6 +16,8 @@ import torch
 from huggingface_hub.errors import HFValidationError
 from transformers import GlmAsrForConditionalGeneration, GlmAsrProcessor
 
+from earmark.speech.aligner import Aligner
+from earmark.speech.aligner_head import check_fits, load_head, save_head
 from earmark.speech.errors import EarmarkError
 
 logger = logging.getLogger(__name__)
@@ -60,12 +62,16 @@ class Manifest:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready for use: weights, processor, manifest, and where they came from."""
+    """A model ready for use: weights, processor, manifest, and where they came from.
+
+    `aligner` says when words were said; None where the model has no head for it.
+    """
 
     model: Any
     processor: Any
     manifest: Manifest
     source: str
+    aligner: Aligner | None = None
 
     @property
     def tokenizer(self) -> Any:
@@ -101,14 +107,26 @@ def load_model(source: str, device: str = "cpu", dtype: torch.dtype | None = Non
         model: Any = GlmAsrForConditionalGeneration.from_pretrained(folder, dtype=dtype, use_safetensors=True)
     except (OSError, ValueError, KeyError) as error:
         raise _unavailable(source, f"{folder} does not hold a GLM-ASR model: {error}") from error
-    return LoadedModel(model.to(device).eval(), processor, manifest, source)
+    aligner = _load_aligner(folder, model, device)
+    return LoadedModel(model.to(device).eval(), processor, manifest, source, aligner)
+
+
+def _load_aligner(folder: Path, model: Any, device: str) -> Aligner | None:
+    head = load_head(folder)
+    if head is None:
+        return None
+    audio = model.config.audio_config
+    check_fits(head, encoder=audio.hidden_size, mels=audio.num_mel_bins, folder=folder)
+    return Aligner(head, device)
 
 
 def save_model(loaded: LoadedModel, folder: Path) -> None:
-    """Write model, processor and manifest into `folder` in the published layout, weights as safetensors."""
+    """Write model, processor, aligner and manifest into `folder` in the published layout, weights as safetensors."""
     folder.mkdir(parents=True, exist_ok=True)
     loaded.model.save_pretrained(folder)
     loaded.processor.save_pretrained(folder)
+    if loaded.aligner is not None:
+        save_head(loaded.aligner.head, folder)
     text = json.dumps(asdict(loaded.manifest), indent=2, ensure_ascii=False)
     (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
 
