@@ -74,6 +74,7 @@ class TestContext:
     kill_at: int | None = None
     steps: list[tuple[float, float]] = field(default_factory=list)
     job_id: int = 1
+    attempt: int = 1
 
     def progress(self, done: float, total: float, note: str = "") -> None:
         self.steps.append((done, total))

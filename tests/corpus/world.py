@@ -15,6 +15,7 @@ class Context:
     """A running job's context that remembers what it was told, and may be made to stop."""
 
     job_id: int = 1
+    attempt: int = 1
     told: list[tuple[float, float, str]] = field(default_factory=list)
     stop_after: int | None = None
 

@@ -125,3 +125,48 @@ def test_two_unfinished_jobs_never_share_a_key(calls: list[Any]) -> None:
     assert services.submit("test", key="one").pk == first.pk
     running.run(first.pk)
     assert services.submit("test", key="one").pk != first.pk
+
+
+@pytest.fixture
+def patient() -> Any:
+    """A kind whose work goes on elsewhere until `patient` holds something; it notes what was cancelled."""
+    ended: list[Any] = []
+
+    def run(context: registry.Context, **arguments: Any) -> dict[str, Any]:
+        if not ended:
+            raise registry.Later(30)
+        return {"ended": ended}
+
+    registry.handler("patient", cancelled=lambda **arguments: ended.append(arguments))(run)
+    yield ended
+    registry._kinds.pop("patient")
+
+
+def test_a_parked_job_runs_on_in_nobodys_hands_until_it_is_woken(patient: list[Any]) -> None:
+    row = Job.objects.create(kind="patient", queue="cpu", max_attempts=1)
+    assert running.run(row.pk) == Status.RUNNING
+    row.refresh_from_db()
+    assert row.is_parked
+    assert running.run(row.pk) is None, "nobody takes it before its time"
+    assert not Job.objects.abandoned().exists()
+    patient.append("now")
+    services.wake(row.pk)
+    assert running.run(row.pk) == Status.SUCCEEDED, "a wait is not counted as an attempt"
+
+
+def test_a_parked_job_is_cancelled_at_once_and_its_kind_is_told(patient: list[Any]) -> None:
+    row = Job.objects.create(kind="patient", queue="cpu", arguments={"run": 7})
+    running.run(row.pk)
+    services.cancel(row)
+    row.refresh_from_db()
+    assert (row.status, patient) == (Status.CANCELLED, [{"run": 7}])
+    held = Job.objects.create(kind="patient", queue="cpu", arguments={"run": 8}, cancel_requested=True)
+    assert running.run(held.pk) == Status.CANCELLED
+    assert patient == [{"run": 7}, {"run": 8}]
+
+
+def test_only_a_parked_job_is_woken(calls: list[Any]) -> None:
+    row = job()
+    assert Job.objects.claim(row.pk, worker="a")
+    services.wake(row.pk)
+    assert Job.objects.claim(row.pk, worker="b") is None

@@ -101,6 +101,7 @@ class Progress:
     cancel_at: int | None = None
     reports: list[tuple[float, float, str]] = field(default_factory=list)
     job_id: int = 0
+    attempt: int = 1
 
     def progress(self, done: float, total: float, note: str = "") -> None:
         self.reports.append((done, total, note))

@@ -20,11 +20,17 @@ class Status(models.TextChoices):
 
 
 UNFINISHED = (Status.QUEUED, Status.RUNNING)
+ELSEWHERE = "elsewhere"
+"""The worker of a job that is parked: other jobs do its work."""
 
 
 class JobQuerySet(models.QuerySet["Job"]):
     def unfinished(self) -> "JobQuerySet":
         return self.filter(status__in=UNFINISHED)
+
+    def waiting(self, queue: str) -> "JobQuerySet":
+        """Those of `queue` that a worker may begin, the oldest first."""
+        return self.filter(status=Status.QUEUED, queue=queue, not_before__lte=timezone.now()).order_by("pk")
 
     def abandoned(self) -> "JobQuerySet":
         """Queued rows whose message may be lost, and running rows whose worker stopped breathing."""
@@ -114,6 +120,11 @@ class Job(models.Model):
         return self.status not in UNFINISHED
 
     @property
+    def is_parked(self) -> bool:
+        """Whether its work goes on elsewhere."""
+        return self.status == Status.RUNNING and self.worker == ELSEWHERE
+
+    @property
     def share_done(self) -> float:
         """Progress in [0, 1]; 0 while the total is unknown."""
         return min(1.0, self.done / self.total) if self.total else 0.0
@@ -150,6 +161,13 @@ class Job(models.Model):
                 error_id=error_id,
                 error=error,
             )
+        )
+
+    def park(self, *, seconds: float) -> bool:
+        """Leave the job running in nobody's hands: it is taken up after `seconds`, and the attempt is not counted."""
+        due = timezone.now() + timedelta(seconds=seconds)
+        return bool(
+            self._held().update(worker=ELSEWHERE, lease_until=due, max_attempts=F("max_attempts") + 1)
         )
 
     def _finish(self, status: Status, **fields: Any) -> bool:

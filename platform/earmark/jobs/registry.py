@@ -13,6 +13,11 @@ class Context(Protocol):
     @property
     def job_id(self) -> int: ...
 
+    @property
+    def attempt(self) -> int:
+        """Which attempt at the job this is, counted from 1."""
+        ...
+
     def progress(self, done: float, total: float, note: str = "") -> None:
         """Report progress; raises Cancelled or LeaseLost when the work must stop."""
 
@@ -20,7 +25,19 @@ class Context(Protocol):
         """Raise Cancelled or LeaseLost when the work must stop."""
 
 
+class Later(Exception):
+    """Raised by a handler whose work goes on elsewhere: run it again after so many seconds, or when it is woken."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
 Handler = Callable[..., dict[str, Any]]
+
+
+def _nothing(**_arguments: Any) -> None:
+    """What most kinds do when a job is cancelled."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +45,29 @@ class Kind:
     name: str
     queue: str
     run: Handler
+    cancelled: Callable[..., None] = _nothing
+    is_urgent: bool = False
 
 
 _kinds: dict[str, Kind] = {}
 
 
-def handler(name: str, *, queue: str = "cpu") -> Callable[[Handler], Handler]:
+def handler(
+    name: str,
+    *,
+    queue: str = "cpu",
+    cancelled: Callable[..., None] = _nothing,
+    is_urgent: bool = False,
+) -> Callable[[Handler], Handler]:
     """Register `run(context, **arguments) -> result` (JSON) as what a job of kind `name` does on `queue`.
 
-    It may be killed at any line and run again from the start, so it looks at what is already done.
+    It may be killed at any line and run again from the start, so it looks at what is already done. `cancelled` gets
+    the arguments of a job that has been cancelled. Somebody waits for a job that is urgent: long work on the same
+    queue lets it go first.
     """
 
     def register(run: Handler) -> Handler:
-        _kinds[name] = Kind(name, queue, run)
+        _kinds[name] = Kind(name, queue, run, cancelled, is_urgent)
         return run
 
     return register
@@ -55,3 +82,8 @@ def kind(name: str) -> Kind:
             f"Known kinds: {', '.join(sorted(_kinds))}.",
         )
     return _kinds[name]
+
+
+def urgent_kinds() -> tuple[str, ...]:
+    """The names of the kinds somebody waits for."""
+    return tuple(one.name for one in _kinds.values() if one.is_urgent)

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from earmark.jobs.models import Job, Status
-from earmark.jobs.registry import kind
+from earmark.jobs.registry import Later, kind
 from earmark.speech.errors import EarmarkError
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,10 @@ class RunningJob:
     @property
     def job_id(self) -> int:
         return self.job.pk
+
+    @property
+    def attempt(self) -> int:
+        return self.job.attempt
 
     def _breathe(self) -> None:
         every = settings.EARMARK.job_lease_seconds / 6
@@ -108,8 +112,12 @@ def _attempt(job: Job, running: RunningJob) -> Status | None:
             raise Cancelled
         result: dict[str, Any] = kind(job.kind).run(running, **job.arguments)
     except Cancelled:
-        job.set_cancelled()
+        if job.set_cancelled():
+            kind(job.kind).cancelled(**job.arguments)
         return Status.CANCELLED
+    except Later as later:
+        job.park(seconds=later.seconds)
+        return Status.RUNNING
     except LeaseLost:
         log.warning("job %s: lease lost, another worker holds it", job.pk)
         return None

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from earmark.accounts.models import User
-from earmark.jobs.models import Job, Status
+from earmark.jobs.models import ELSEWHERE, Job, Status
 from earmark.jobs.registry import kind as registered
 from earmark.speech.errors import EarmarkError
 
@@ -26,14 +27,15 @@ def submit(
     by: User | None = None,
     max_attempts: int = 5,
     delay_seconds: float = 0.0,
+    queue: str = "",
     **arguments: Any,
 ) -> Job:
     """Write the job and send it once the transaction commits.
 
     An unfinished job with the same `key` is returned as it is. It is due after `delay_seconds`, so that what
-    asks often may share one job.
+    asks often may share one job. `queue` is the kind's own unless given.
     """
-    queue = registered(kind).queue
+    queue = queue or registered(kind).queue
     try:
         with transaction.atomic():
             job = Job.objects.create(
@@ -80,10 +82,21 @@ def sweep() -> int:
 
 def cancel(job: Job) -> None:
     """Ask for the end of the work: at once when it has not begun, else at its next step."""
-    now = timezone.now()
-    never_begun = Job.objects.filter(pk=job.pk, status=Status.QUEUED)
-    if not never_begun.update(status=Status.CANCELLED, cancel_requested=True, finished_at=now):
+    in_nobodys_hands = Q(status=Status.QUEUED) | Q(status=Status.RUNNING, worker=ELSEWHERE)
+    ended = Job.objects.filter(in_nobodys_hands, pk=job.pk).update(
+        status=Status.CANCELLED, cancel_requested=True, finished_at=timezone.now(), lease_until=None
+    )
+    if ended:
+        registered(job.kind).cancelled(**job.arguments)
+    else:
         Job.objects.unfinished().filter(pk=job.pk).update(cancel_requested=True)
+
+
+def wake(pk: int) -> None:
+    """Have a parked job taken up now; nothing happens to any other."""
+    parked = Job.objects.filter(pk=pk, status=Status.RUNNING, worker=ELSEWHERE)
+    if parked.update(lease_until=timezone.now()):
+        transaction.on_commit(partial(send, pk, parked.values_list("queue", flat=True)[0]))
 
 
 def wait(job: Job, *, watch: Callable[[Job], None] | None = None, poll_seconds: float = 0.3) -> Job:
