@@ -133,6 +133,10 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE = {
     "sweep jobs": {"task": "earmark.jobs.sweep", "schedule": schedule(timedelta(seconds=10))},
     "sweep uploads": {"task": "earmark.corpus.sweep_uploads", "schedule": schedule(timedelta(hours=1))},
+    "sweep listenings": {
+        "task": "earmark.recognition.sweep_listenings",
+        "schedule": schedule(timedelta(minutes=5)),
+    },
     "fold tallies": {"task": "earmark.corpus.fold_tallies", "schedule": schedule(timedelta(seconds=30))},
     "poll open rounds": {"task": "annotation.poll_open_rounds", "schedule": schedule(timedelta(seconds=60))},
 }

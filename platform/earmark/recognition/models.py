@@ -157,3 +157,6 @@ class TranscriptionFailure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.clip}: {self.error_id}"
+
+
+from earmark.recognition import live_models  # noqa: E402, F401  Django looks for models here
