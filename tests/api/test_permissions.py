@@ -31,6 +31,10 @@ def audio(world: World) -> dict[str, Any]:
     return {"files": [SimpleUploadedFile("a.wav", b"RIFF")]}
 
 
+def heard(world: World) -> dict[str, Any]:
+    return {"audio": SimpleUploadedFile("a.wav", b"RIFF")}
+
+
 IN = "collections/{slug}/"
 READ = [
     Row(path=path, needs=Role.VIEWER)
@@ -77,6 +81,9 @@ WRITE = [
     Row(method="POST", path=f"{IN}uploads/import/", needs=Role.MANAGER, status=409),
     Row(method="PATCH", path="uploads/{pk}/", needs=Role.MANAGER, status=412),
     Row(method="DELETE", path="uploads/{pk}/", needs=Role.MANAGER, status=412),
+    Row(
+        method="POST", path=f"{IN}listenings/", needs=Role.VIEWER, status=202, body=heard, format="multipart"
+    ),
     Row(method="POST", path=f"{IN}transcriptions/", needs=Role.MANAGER, status=202),
     Row(
         method="POST",
@@ -129,6 +136,8 @@ FOR_EVERYONE_SIGNED_IN = {
     ("auth/token/", "DELETE"),
 }
 FOR_ANYONE = {("auth/token/", "POST")}
+FOR_WHO_MADE_IT = {("listenings/{key}/", "GET"), ("listenings/{key}/", "DELETE")}
+"""Nobody else sees it, whatever their role: see test_listening."""
 
 
 def addresses(resolver: URLResolver, before: str = "") -> Iterator[tuple[str, URLPattern]]:
@@ -146,7 +155,7 @@ def offered() -> set[tuple[str, str]]:
     for path, pattern in addresses(get_resolver()):
         if path.startswith("api/v1/"):
             shown = path.removeprefix("api/v1/").replace("<slug:slug>", "{slug}").replace("<int:pk>", "{pk}")
-            shown = shown.replace("<uuid:pk>", "{pk}")
+            shown = shown.replace("<uuid:pk>", "{pk}").replace("<uuid:key>", "{key}")
             view = pattern.callback.cls  # type: ignore[union-attr]
             allowed = {name.upper() for name in view.http_method_names}
             found |= {
@@ -156,7 +165,8 @@ def offered() -> set[tuple[str, str]]:
 
 
 def test_every_address_is_in_the_table() -> None:
-    assert offered() == {(row.path, row.method) for row in TABLE} | FOR_EVERYONE_SIGNED_IN | FOR_ANYONE
+    listed = {(row.path, row.method) for row in TABLE}
+    assert offered() == listed | FOR_EVERYONE_SIGNED_IN | FOR_ANYONE | FOR_WHO_MADE_IT
 
 
 def ask(world: World, row: Row, name: str) -> int:

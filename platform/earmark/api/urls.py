@@ -10,6 +10,7 @@ from earmark.api import (
     datasets,
     imports,
     jobs,
+    listening,
     recognition,
     resumable,
     rounds,
@@ -42,6 +43,7 @@ of_a_collection: list[URLPattern] = [
     path("evaluations/", training.Evaluations.as_view(), name="evaluations"),
     path("aliases/", recognition.Aliases.as_view(), name="aliases"),
     path("promotions/", recognition.Promotions.as_view(), name="promotions"),
+    path("listenings/", listening.Listenings.as_view(), name="listenings"),
     path("jobs/", jobs.Jobs.as_view(), name="jobs"),
 ]
 
@@ -72,6 +74,7 @@ version_1: list[URLPattern | URLResolver] = [
     path("training-jobs/<int:pk>/", training.OneTrainingJob.as_view(), name="training-job"),
     path("training-jobs/<int:pk>/metrics/", training.TrainingMetrics.as_view(), name="training-metrics"),
     path("training-jobs/<int:pk>/cancel/", training.TrainingCancel.as_view(), name="training-cancel"),
+    path("listenings/<uuid:key>/", listening.OneListening.as_view(), name="listening"),
     path("jobs/<int:pk>/", jobs.OneJob.as_view(), name="job"),
     path("jobs/<int:pk>/cancel/", jobs.JobCancel.as_view(), name="job-cancel"),
 ]

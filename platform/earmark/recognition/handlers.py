@@ -5,7 +5,7 @@ from typing import Any
 from earmark.corpus.models import Collection
 from earmark.jobs.registry import Context, handler
 from earmark.recognition.champion_shown import follow_champion
-from earmark.recognition.live import KIND, run_listening
+from earmark.recognition.live import KIND, run_listening, stopped
 from earmark.recognition.models import ModelVersion
 from earmark.recognition.transcription import clips_for, hear_clips
 
@@ -31,7 +31,7 @@ def follow(context: Context, *, collection_id: int) -> dict[str, Any]:
     return {"changed": follow_champion(Collection.objects.get(pk=collection_id), context)}
 
 
-@handler(KIND, queue="gpu")
+@handler(KIND, queue="gpu", is_urgent=True, cancelled=stopped)
 def listen(context: Context, *, listening_id: int) -> dict[str, Any]:
     """Hear what somebody waits for."""
     return run_listening(context, listening_id=listening_id)

@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 from earmark.accounts.models import User
 from earmark.corpus.models import Collection
 from earmark.corpus.stored import reached
-from earmark.jobs.models import Job, Status
+from earmark.jobs.models import ELSEWHERE, Job, Status
 from earmark.jobs.registry import Context
 from earmark.jobs.running import Cancelled
 from earmark.jobs.services import cancel, submit
@@ -218,7 +218,8 @@ def answer(one: Listening, *, after: int = 0) -> Answer:
     status = job.status if job else Status.FAILED.value
     waiting = 0
     if job and status == Status.QUEUED:
-        waiting = Job.objects.filter(queue=job.queue, status=Status.RUNNING).count()
+        busy = Job.objects.filter(queue=job.queue, status=Status.RUNNING)
+        waiting = busy.exclude(worker=ELSEWHERE).count()
     return Answer(
         listening=one,
         status=status,
@@ -237,6 +238,13 @@ def forget(one: Listening) -> None:
         cancel(one.job)
     _forget_audio(one)
     Listening.objects.filter(pk=one.pk).delete()
+
+
+def stopped(*, listening_id: int) -> None:
+    """What is left to do when the job of a listening was cancelled: its audio goes, what was heard stays to be read."""
+    one = Listening.objects.filter(pk=listening_id).first()
+    if one:
+        _forget_audio(one)
 
 
 def sweep() -> int:
