@@ -1,0 +1,183 @@
+"""The audio tower and projector of GLM-ASR, without work whose result nobody reads.
+
+The encoder has no padding mask: what stands behind a clip in its window changes what is heard in it, so all of the
+window has to be there. But only the clip's own frames are read at the end, and before the first attention all frames
+of padding are alike. Equal to the library's modules to float32 rounding; see docs/decisions.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+from earmark.speech.features import LogMel
+from earmark.speech.kernels import attend, linear
+
+_EDGE = 4
+"""Log-mel frames of padding kept behind a clip so that the convolutions give one whole frame of plain padding."""
+
+Rotary = tuple[torch.Tensor, torch.Tensor]
+
+
+def encode(tower: Any, spectra: Sequence[LogMel], *, device: torch.device) -> list[torch.Tensor]:
+    """The encoder's output over each clip's own frames [encoded, H], for clips of one window, on `device`."""
+    if len(spectra) == 1 and _has_silent_tail(spectra[0]) and device.type == "cpu":
+        return [_encode_before_silence(tower, spectra[0])]
+    dtype = tower.conv1.weight.dtype
+    features = torch.stack([spectrum.padded() for spectrum in spectra]).to(device, dtype)
+    x = _convolved(tower, features)
+    rotary = _rotary(tower, x)
+    read = max(spectrum.encoded for spectrum in spectra)
+    for number, layer in enumerate(tower.layers):
+        last = number == len(tower.layers) - 1
+        x = _layer(layer, x, rotary, queries=read if last else None)
+    x = tower.norm(x)
+    return [row[: spectrum.encoded] for row, spectrum in zip(x, spectra, strict=True)]
+
+
+def project(model: Any, encoded: torch.Tensor) -> torch.Tensor:
+    """Audio embeddings [tokens, hidden of the language model] of encoder output [4 tokens, H]."""
+    projector = model.multi_modal_projector
+    merged = encoded.reshape(-1, model.config.audio_config.intermediate_size)
+    return linear(projector.linear_2, _activated(projector.linear_1, merged, projector.act))
+
+
+def _convolved(tower: Any, features: torch.Tensor) -> torch.Tensor:
+    x = F.gelu(tower.conv1(features))
+    return F.gelu(tower.conv2(x)).transpose(1, 2).contiguous()
+
+
+def _rotary(tower: Any, x: torch.Tensor, frames: int | None = None) -> Rotary:
+    positions = torch.arange(x.shape[1] if frames is None else frames, device=x.device)[None]
+    cos, sin = tower.rotary_emb(x, position_ids=positions)
+    return cos[:, None], sin[:, None]
+
+
+def _layer(layer: Any, x: torch.Tensor, rotary: Rotary, *, queries: int | None = None) -> torch.Tensor:
+    """One layer over x [B, T, H]; with `queries` only the first so many frames of its output."""
+    attention = layer.self_attn
+    normed = layer.input_layernorm(x)
+    cos, sin = rotary
+    key = _turned(_heads(linear(attention.k_proj, normed), attention), cos, sin)
+    value = _heads(linear(attention.v_proj, normed), attention)
+    if queries is not None:
+        x, normed, cos, sin = x[:, :queries], normed[:, :queries], cos[:, :, :queries], sin[:, :, :queries]
+    query = _turned(_heads(linear(attention.q_proj, normed), attention), cos, sin)
+    return _after_attention(layer, x, attend(query, key, value, scale=attention.scaling))
+
+
+def _after_attention(layer: Any, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
+    merged = attended.transpose(1, 2).flatten(2)
+    x = x + linear(layer.self_attn.o_proj, merged)
+    inner = _activated(layer.mlp.fc1, layer.post_attention_layernorm(x), layer.mlp.act_fn)
+    return x + linear(layer.mlp.fc2, inner)
+
+
+def _activated(module: Any, x: torch.Tensor, act: Any) -> torch.Tensor:
+    exact_gelu = type(act).__name__ in ("GELUActivation", "GELU") and getattr(act, "approximate", "none") == "none"
+    if exact_gelu:
+        return linear(module, x, gelu=True)
+    y: torch.Tensor = act(linear(module, x))
+    return y
+
+
+def _heads(x: torch.Tensor, attention: Any) -> torch.Tensor:
+    """[B, T, heads x D] to [B, heads, T, D]."""
+    return x.unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
+
+
+def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Rotary position embedding of the first dimensions of each head, as many as `cos` has."""
+    width = cos.shape[-1]
+    front = x[..., :width]
+    a, b = front.chunk(2, dim=-1)
+    turned = front * cos + torch.cat((-b, a), dim=-1) * sin
+    return torch.cat((turned, x[..., width:].expand(*turned.shape[:-1], -1)), dim=-1)
+
+
+def _has_silent_tail(spectrum: LogMel) -> bool:
+    return _kept_frames(spectrum) + 2 * _EDGE < spectrum.frames
+
+
+def _kept_frames(spectrum: LogMel) -> int:
+    """Frames of a shorter window whose convolutions have every frame that differs, one of plain padding, the last."""
+    return (spectrum.own.shape[1] + 2 * _EDGE + 1) // 2 * 2
+
+
+def _encode_before_silence(tower: Any, spectrum: LogMel) -> torch.Tensor:
+    """`encode` for one clip with a long constant padding behind it, on a CPU."""
+    short = _convolved(tower, spectrum.padded(_kept_frames(spectrum))[None])
+    frames = spectrum.frames // 2
+    distinct = torch.cat((short[:, :-2], short[:, -1:]), dim=1)
+    plain = short[:, -2:-1]
+    rotary = _rotary(tower, short, frames)
+    count = len(tower.layers)
+    queries = [spectrum.encoded if number == count - 1 else None for number in range(count)]
+    x = _first_layer(tower.layers[0], distinct, plain, rotary, queries=queries[0])
+    for layer, read in zip(tower.layers[1:], queries[1:], strict=True):
+        x = _layer(layer, x, rotary, queries=read)
+    normed: torch.Tensor = tower.norm(x)[0]
+    return normed
+
+
+def _first_layer(
+    layer: Any, distinct: torch.Tensor, plain: torch.Tensor, rotary: Rotary, *, queries: int | None
+) -> torch.Tensor:
+    """The first layer over [distinct[:-1], plain repeated, distinct[-1]], as many frames as `rotary` has.
+
+    The plain frames' keys are one vector turned by their positions and their values are one vector, so they weigh in
+    as a single key whose score is the logarithm of the sum of theirs.
+    """
+    attention = layer.self_attn
+    frames, head = rotary[0].shape[2], distinct.shape[1] - 1
+    repeated = frames - head - 1
+    both = layer.input_layernorm(torch.cat((distinct, plain), dim=1))
+    query, key, value = (
+        _heads(linear(projection, both), attention)
+        for projection in (attention.q_proj, attention.k_proj, attention.v_proj)
+    )
+    places = torch.tensor([*range(head), frames - 1])
+    cos, sin = rotary
+    own_cos, own_sin = cos[:, :, places], sin[:, :, places]
+    between = slice(head, head + repeated)
+    plain_keys = _turned(key[:, :, -1:], cos[:, :, between], sin[:, :, between])
+    own_query = _turned(query[:, :, :-1], own_cos, own_sin)
+    plain_query = _turned(query[:, :, -1:], cos[:, :, between], sin[:, :, between])
+    weight_own = _log_sum(own_query, plain_keys, attention.scaling)
+    weight_plain = _log_sum_of_turned(plain_query, plain_keys, attention.scaling)
+    every = _spread(own_query, plain_query)
+    weight = _spread(weight_own[..., None], weight_plain[..., None])
+    extended = torch.cat((every * attention.scaling, weight), dim=-1)
+    own_keys = F.pad(_turned(key[:, :, :-1], own_cos, own_sin), (0, 1))
+    single = torch.zeros_like(own_keys[:, :, :1])
+    single[..., -1] = 1.0
+    x = _spread(distinct, plain.expand(-1, repeated, -1), dim=1)
+    if queries is not None:
+        extended, x = extended[:, :, :queries], x[:, :queries]
+    attended = attend(extended, torch.cat((own_keys, single), dim=2), value, scale=1.0)
+    return _after_attention(layer, x, attended)
+
+
+def _spread(distinct: torch.Tensor, plain: torch.Tensor, *, dim: int = 2) -> torch.Tensor:
+    """Frames in their order: all distinct ones but the last, the plain ones, the last."""
+    head = distinct.shape[dim] - 1
+    return torch.cat((distinct.narrow(dim, 0, head), plain, distinct.narrow(dim, head, 1)), dim=dim)
+
+
+def _log_sum(query: torch.Tensor, keys: torch.Tensor, scale: float) -> torch.Tensor:
+    """log Σ exp(scale q·k) over the keys [1, heads, T, D], for queries [1, heads, S, D]: [1, heads, S]."""
+    return (scale * query @ keys.transpose(2, 3)).logsumexp(-1)
+
+
+def _log_sum_of_turned(query: torch.Tensor, keys: torch.Tensor, scale: float) -> torch.Tensor:
+    """`_log_sum` where queries and keys are each one vector turned by consecutive positions: [1, heads, T].
+
+    Scores depend on the distance alone, so every sum is one over distances ahead and one over distances behind.
+    """
+    ahead = scale * (keys @ query[:, :, :1].transpose(2, 3))[..., 0].double()
+    behind = scale * (keys.flip(2) @ query[:, :, -1:].transpose(2, 3))[..., 0].double()
+    peak = torch.maximum(ahead.amax(-1, keepdim=True), behind.amax(-1, keepdim=True))
+    to_end = (ahead - peak).exp().cumsum(-1).flip(-1)
+    from_start = (behind - peak).exp().cumsum(-1) - (behind[..., :1] - peak).exp()
+    return ((to_end + from_start).log() + peak).float()
