@@ -100,22 +100,23 @@ def test_no_alias_of_another_name_can_be_given() -> None:
 def test_engines_are_kept_and_the_least_used_is_put_away(monkeypatch: pytest.MonkeyPatch) -> None:
     loads: list[str] = []
 
-    def load(source: str, device: str) -> Listener:
+    def load(engine: str, source: str, device: str) -> Listener:
         time.sleep(0.01)
-        loads.append(source)
+        loads.append(f"{engine} {source}")
         return Listener()
 
     monkeypatch.setattr(registry, "load_engine", load)
     cache = registry.EngineCache(2)
-    threads = [threading.Thread(target=cache.get, args=("a", "cpu")) for _ in range(4)]
+    threads = [threading.Thread(target=cache.get, args=("e", "a", "cpu")) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert loads == ["a"]
+    assert loads == ["e a"]
     for source in ("b", "a", "c", "a", "b"):
-        cache.get(source, "cpu")
-    assert loads == ["a", "b", "c", "b"]
+        cache.get("e", source, "cpu")
+    cache.get("f", "b", "cpu")
+    assert loads == ["e a", "e b", "e c", "e b", "f b"]
 
 
 def test_a_registered_model_that_is_gone_says_where_it_was() -> None:

@@ -29,9 +29,14 @@ class Environment:
     label_studio_api_key: str
     webhook_secret: str
     model: str
+    engine: str
+    remote_hosts: tuple[str, ...]
+    remote_key: str
     device: str
     debug: bool
     job_lease_seconds: float
+    transcription_queue: str
+    details_days: float
     upload_quota_bytes: int
     keep_free_bytes: int
     import_roots: tuple[str, ...]
@@ -75,9 +80,16 @@ def read(variables: Mapping[str, str]) -> Environment:
         label_studio_api_key=variables.get("LABEL_STUDIO_API_KEY", ""),
         webhook_secret=variables["EARMARK_WEBHOOK_SECRET"],
         model=variables.get("EARMARK_MODEL", str(PROJECT / "models" / "glm-asr-tiny")),
+        engine=variables.get("EARMARK_ENGINE", ""),
+        remote_hosts=tuple(
+            host for host in variables.get("EARMARK_REMOTE_HOSTS", "").replace(" ", "").split(",") if host
+        ),
+        remote_key=variables.get("EARMARK_REMOTE_KEY", ""),
         device=variables.get("EARMARK_DEVICE", "cpu"),
         debug=variables.get("EARMARK_DEBUG", "") == "1",
         job_lease_seconds=float(variables.get("EARMARK_JOB_LEASE_SECONDS", "30")),
+        transcription_queue=variables.get("EARMARK_TRANSCRIPTION_QUEUE", "gpu"),
+        details_days=float(variables.get("EARMARK_DETAILS_DAYS", "30")),
         upload_quota_bytes=int(float(variables.get("EARMARK_UPLOAD_QUOTA_GB", "200")) * 1e9),
         keep_free_bytes=int(float(variables.get("EARMARK_KEEP_FREE_GB", "2")) * 1e9),
         import_roots=tuple(

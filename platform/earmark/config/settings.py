@@ -145,6 +145,15 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(EARMARK.var / "celerybeat-schedule")
 # how a round may choose its clips: dotted paths of functions like those of annotation.acquisition
 ACQUISITION_STRATEGIES = ["annotation.acquisition.least_confidence", "annotation.acquisition.random"]
 
+# what can hear, by the dotted path of a class like earmark.speech.engine.Engine; models name one of these
+ENGINES = {
+    "glm-asr": "earmark.speech.glm.GlmAsrEngine",
+    "whisper": "earmark.speech.whisper.WhisperEngine",
+    "remote": "earmark.speech.remote.RemoteEngine",
+}
+# what their `load` is told beside source and device
+ENGINE_OPTIONS = {"remote": {"hosts": EARMARK.remote_hosts, "key": EARMARK.remote_key}}
+
 # thresholds of the quality gate that differ from those of corpus.gate.Gate; a collection may differ again
 QUALITY_GATE: dict[str, float] = {}
 

@@ -14,9 +14,11 @@ from earmark.accounts.models import User
 from earmark.accounts.services import audit
 from earmark.corpus.models import Collection
 from earmark.recognition.champion_shown import submit_following
+from earmark.recognition.engines import REMOTE, engine_of, known_engine, load_engine, options_of
 from earmark.recognition.models import Alias, ModelVersion
 from earmark.speech.engine import Engine
 from earmark.speech.errors import EarmarkError
+from earmark.speech.remote_address import is_address, remote_address
 
 LOADED_SUFFIXES = frozenset({".json", ".jinja", ".safetensors", ".txt", ".model"})
 """The files of a model folder that change what it hears; a README does not make another model."""
@@ -25,23 +27,35 @@ _HUB_REVISION = re.compile(r"[0-9a-f]{40}")
 
 
 def register_model(
-    *, name: str, source: str, parent: ModelVersion | None = None, lineage: dict[str, Any] | None = None
+    *,
+    name: str,
+    source: str,
+    engine: str = "",
+    parent: ModelVersion | None = None,
+    lineage: dict[str, Any] | None = None,
 ) -> ModelVersion:
-    """Register the model at `source` (a folder or a hub id) under `name`; nothing is copied.
+    """Register the model at `source` (a folder, a hub id or an address) under `name`; nothing is copied.
 
-    Registering the same content under the same name again returns the row there is, and follows the model
-    when its folder has moved. Raises EarmarkError `recognition:model:unavailable` when there is no such
-    model, `recognition:model:name_taken` when the name belongs to other content.
+    `engine` names one of the settings; by default the one that reads such a model. Registering the same content
+    under the same name again returns the row there is, and follows the model when its folder has moved. Raises
+    EarmarkError `recognition:model:unavailable` when there is no such model, `recognition:model:name_taken` when
+    the name belongs to other content, `recognition:engine:*`, and `recognition:remote:*` for an address.
     """
     source = _absolute(source)
+    engine = known_engine(engine) if engine else engine_of(source, _folder(source))
     digest = content_digest(source)
     model, created = ModelVersion.objects.get_or_create(
         name=name,
-        defaults={"source": source, "parent": parent, "lineage": {**(lineage or {}), "content": digest}},
+        defaults={
+            "source": source,
+            "engine": engine,
+            "parent": parent,
+            "lineage": {**(lineage or {}), "content": digest},
+        },
     )
     if created:
         return model
-    if model.lineage.get("content") != digest:
+    if (model.lineage.get("content"), model.engine) != (digest, engine):
         raise EarmarkError(
             "recognition:model:name_taken",
             f"The name {name!r} belongs to a model of other content ({model.source}).",
@@ -56,11 +70,12 @@ def register_model(
 def content_digest(source: str) -> str:
     """What the model at `source` is made of: the SHA-256 of its files, or the hub's revision of them.
 
-    Raises EarmarkError `recognition:model:unavailable`.
+    Of a remote one only its address is known: whoever runs it may put another model there. Raises EarmarkError
+    `recognition:model:unavailable`, `recognition:remote:address` or `:not-allowed`.
     """
-    from earmark.speech.model_folder import find_folder  # brings torch, which a web process can do without
-
-    folder = find_folder(source)
+    folder = _folder(source)
+    if folder is None:
+        return hashlib.sha256(source.encode()).hexdigest()
     if _HUB_REVISION.fullmatch(folder.name):
         return folder.name
     hashes = hashlib.sha256()
@@ -69,6 +84,16 @@ def content_digest(source: str) -> str:
             with path.open("rb") as file:
                 hashes.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return hashes.hexdigest()
+
+
+def _folder(source: str) -> Path | None:
+    """Where the model's files are; None for one behind an address, which must be one we may talk to."""
+    if is_address(source):
+        remote_address(source, options_of(REMOTE).get("hosts", ()))
+        return None
+    from earmark.speech.model_folder import find_folder  # brings torch, which a web process can do without
+
+    return find_folder(source)
 
 
 def content_name(*, label: str, source: str) -> str:
@@ -122,8 +147,9 @@ def champion(collection: Collection) -> ModelVersion:
         return held
     source = settings.EARMARK.model
     base = register_model(
-        name=content_name(label=Path(source).name, source=source),
+        name=content_name(label=label_of(source), source=source),
         source=source,
+        engine=settings.EARMARK.engine,
         lineage={"origin": "EARMARK_MODEL"},
     )
     with transaction.atomic():
@@ -133,6 +159,11 @@ def champion(collection: Collection) -> ModelVersion:
             return held
         set_alias(collection=collection, name=Alias.Name.CHAMPION, model=base, by=None)
     return base
+
+
+def label_of(source: str) -> str:
+    """What people call the model at `source`: the last word of its folder, hub id or address."""
+    return re.split(r"[/#]", source.rstrip("/"))[-1]
 
 
 def _absolute(source: str) -> str:
@@ -145,27 +176,19 @@ class EngineCache:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._engines: OrderedDict[tuple[str, str], Engine] = OrderedDict()
+        self._engines: OrderedDict[tuple[str, str, str], Engine] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, source: str, device: str) -> Engine:
-        """The engine of the model at `source` on `device`, loaded if it is not held."""
+    def get(self, engine: str, source: str, device: str) -> Engine:
+        """The engine `engine` with the model at `source` on `device`, loaded if it is not held."""
         with self._lock:
-            key = (source, device)
+            key = (engine, source, device)
             if key not in self._engines:
                 while len(self._engines) >= self._size:
                     self._engines.popitem(last=False)
-                self._engines[key] = load_engine(source, device)
+                self._engines[key] = load_engine(engine, source, device)
             self._engines.move_to_end(key)
             return self._engines[key]
-
-
-def load_engine(source: str, device: str) -> Engine:
-    """The engine that hears with the model at `source`; raises EarmarkError `recognition:model:unavailable`."""
-    from earmark.speech.glm import GlmAsrEngine  # brings torch, which a web process can do without
-    from earmark.speech.model_folder import load_model
-
-    return GlmAsrEngine(load_model(source, device))
 
 
 _engines = EngineCache(ENGINES_KEPT)
@@ -177,7 +200,7 @@ def engine_for(model: ModelVersion) -> Engine:
     Raises EarmarkError `recognition:model:unavailable` when the registered folder or hub id is gone.
     """
     try:
-        return _engines.get(model.source, settings.EARMARK.device)
+        return _engines.get(model.engine, model.source, settings.EARMARK.device)
     except EarmarkError as error:
         if error.error_id != "recognition:model:unavailable":
             raise
