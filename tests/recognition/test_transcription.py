@@ -13,9 +13,11 @@ from earmark.corpus.models import Clip, Recording
 from earmark.jobs import running
 from earmark.jobs.models import Job, Status
 from earmark.jobs.running import Cancelled
-from earmark.recognition import transcription
+from earmark.recognition import transcription, writing
 from earmark.recognition.models import Hypothesis, TranscriptionFailure
-from earmark.recognition.transcription import clips_for, submit_transcription, transcribe
+from earmark.recognition.run_models import TranscriptionRun
+from earmark.recognition.runs import submit_transcription
+from earmark.recognition.transcription import clips_for, transcribe
 from earmark.speech.engine import Heard
 from earmark.speech.errors import EarmarkError
 from earmark.speech.stub import heard
@@ -83,7 +85,7 @@ def test_killed_between_hearing_and_writing_the_batch_is_heard_again(monkeypatch
     for level in range(100, 106):
         make_clip(collection, level)
     with monkeypatch.context() as patch:
-        patch.setattr(transcription, "_record_heard", _die)
+        patch.setattr(writing, "write", _die)
         with pytest.raises(KeyboardInterrupt):
             transcribe(Progress(), clips=Clip.objects.all(), model=model, engine=engine)
     assert not Hypothesis.objects.exists()
@@ -223,9 +225,12 @@ def test_the_same_run_asked_for_twice_is_one_job_and_ends_with_its_figures(
     job = submit_transcription(collection=collection, model=model, only="pool", by=None)
     assert submit_transcription(collection=collection, model=model, only="pool", by=None) == job
     assert submit_transcription(collection=collection, model=model, only="test", by=None) != job
-    assert (job.queue, job.scope) == ("gpu", collection.scope)
+    assert (job.queue, job.scope) == ("cpu", collection.scope)
+    assert running.run(job.pk) == Status.RUNNING
+    assert running.run(Job.objects.get(kind="recognition.carry", queue="gpu").pk) == Status.SUCCEEDED
     assert running.run(job.pk) == Status.SUCCEEDED
     assert Job.objects.get(pk=job.pk).result == {
+        "run": TranscriptionRun.objects.get(job=job).pk,
         "model": model.name,
         "heard": 1,
         "seconds": 0.5,

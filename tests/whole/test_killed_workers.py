@@ -22,7 +22,7 @@ from earmark.demo.annotators import label_round
 from earmark.demo.speech_folder import Plan, write_speech_folder
 from earmark.demo.turns import spoken_by_clip
 from earmark.recognition.models import Hypothesis
-from earmark.recognition.transcription import submit_transcription
+from earmark.recognition.runs import submit_transcription
 from tests.whole.worker import LEASE_SECONDS, finish, kill_when
 from training_jobs.models import TrainingMetric
 from training_jobs.services import launch

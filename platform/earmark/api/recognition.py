@@ -20,7 +20,8 @@ from earmark.corpus.access import visible_collections
 from earmark.loop.promotion import promote_if_better
 from earmark.recognition.models import Alias, ModelVersion
 from earmark.recognition.registry import set_alias
-from earmark.recognition.transcription import Only, submit_transcription
+from earmark.recognition.runs import submit_transcription
+from earmark.recognition.transcription import Only
 
 
 def visible_models(person: User) -> QuerySet[ModelVersion]:

@@ -23,7 +23,7 @@ from earmark.jobs.models import Job
 from earmark.loop.promotion import promote_if_better
 from earmark.recognition.models import ModelVersion
 from earmark.recognition.registry import champion
-from earmark.recognition.transcription import submit_transcription
+from earmark.recognition.runs import submit_transcription
 from earmark.speech.errors import EarmarkError
 from training_jobs.models import Evaluation, TrainingJob
 from training_jobs.services import launch, request_evaluation

@@ -4,25 +4,21 @@ from typing import Any
 
 from earmark.corpus.models import Collection
 from earmark.jobs.registry import Context, handler
+from earmark.recognition import carrying, runs, shards
 from earmark.recognition.champion_shown import follow_champion
 from earmark.recognition.live import KIND, run_listening, stopped
-from earmark.recognition.models import ModelVersion
-from earmark.recognition.transcription import clips_for, hear_clips
 
 
-@handler("recognition.transcribe", queue="gpu")
-def transcribe(context: Context, *, collection_id: int, model_id: int, only: str) -> dict[str, Any]:
-    """Let one model hear those clips of a collection it has not heard."""
-    model = ModelVersion.objects.get(pk=model_id)
-    clips = clips_for(Collection.objects.get(pk=collection_id), only)
-    tally = hear_clips(context, clips=clips, model=model)
-    return {
-        "model": model.name,
-        "heard": tally.heard,
-        "seconds": round(tally.total_seconds, 2),
-        "failed": tally.failures.total(),
-        "failures": dict(tally.failures),
-    }
+@handler(runs.KIND, cancelled=runs.call_off)
+def transcribe(context: Context, **_what: Any) -> dict[str, Any]:
+    """Plan a transcription run and look after it until every shard has ended."""
+    return runs.conduct(context)
+
+
+@handler(shards.KIND, queue="gpu")
+def carry(context: Context, *, on: str) -> dict[str, Any]:
+    """Hear shards until none is free."""
+    return carrying.carry(context, on=on)
 
 
 @handler("champion.follow")

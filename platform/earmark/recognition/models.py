@@ -159,4 +159,4 @@ class TranscriptionFailure(models.Model):
         return f"{self.clip}: {self.error_id}"
 
 
-from earmark.recognition import live_models  # noqa: E402, F401  Django looks for models here
+from earmark.recognition import live_models, run_models  # noqa: E402, F401  Django looks for models here

@@ -1,6 +1,6 @@
 """Have one model hear many clips: stream them in windows, batch by length, write each batch as it is done.
 
-Killed at any line it loses at most the batch in hand: what a model has heard is never heard again, and one row
+Killed at any line it loses at most what is being written: what a model has heard is never heard again, and one row
 per clip and model is held by the database.
 """
 
@@ -14,24 +14,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from earmark.accounts.models import User
 from earmark.corpus.models import Clip, Collection, Reference, Split
 from earmark.corpus.queries import current, usable
-from earmark.jobs.models import Job
 from earmark.jobs.registry import Context
-from earmark.jobs.services import submit
-from earmark.recognition.champion_shown import show_on_clips
-from earmark.recognition.models import Hypothesis, HypothesisDetails, ModelVersion, TranscriptionFailure
+from earmark.recognition.models import ModelVersion
 from earmark.recognition.queries import unheard
 from earmark.recognition.reading import Sounding, soundings_ahead
-from earmark.recognition.registry import champion, engine_for
+from earmark.recognition.registry import engine_for
+from earmark.recognition.writing import Writer, Written
 from earmark.speech.batching import length_sorted_batches
-from earmark.speech.confidence import clip_confidence
-from earmark.speech.engine import Engine, Heard
+from earmark.speech.engine import AUTO, Engine
 from earmark.speech.errors import EarmarkError
 
 log = logging.getLogger(__name__)
@@ -39,9 +34,11 @@ log = logging.getLogger(__name__)
 WINDOW_CLIPS = 2_048
 WINDOW_SECONDS = 1_800.0
 """A window's waveforms take 64 kB a second: 115 MB, and two windows are held at a time."""
+FIRST_WINDOW_SECONDS = 120.0
+WINDOWS_GROW = 4
+"""The first window is short, so that the model begins soon; each is longer than the one before."""
 BATCH_SECONDS_CPU = 60.0
 BATCH_SECONDS_ACCELERATOR = 960.0
-ROUNDED = 4
 
 
 class Only(StrEnum):
@@ -55,50 +52,43 @@ class Only(StrEnum):
 
 @dataclass
 class Tally:
-    """What a run has done so far."""
+    """What a run has done so far: what is committed, never what is only heard."""
 
-    total_seconds: float
-    heard: int = 0
-    seconds: float = 0.0
-    failures: Counter[str] = field(default_factory=Counter)
+    total_seconds: float = 0.0
+    written: Written = field(default_factory=Written)
     started: float = field(default_factory=time.monotonic)
+
+    @property
+    def heard(self) -> int:
+        return self.written.heard
+
+    @property
+    def seconds(self) -> float:
+        return self.written.seconds
+
+    @property
+    def failures(self) -> Counter[str]:
+        return self.written.failures
 
     def note(self) -> str:
         """One line on how far the run is and how long it still needs."""
         elapsed = time.monotonic() - self.started
         missing = max(0.0, self.total_seconds - self.seconds)
-        left = elapsed * missing / self.seconds if self.seconds else 0.0
-        return _("%(clips)d clips heard, %(failed)d failed; about %(minutes)d min %(seconds)02d s left") % {
-            "clips": self.heard,
-            "failed": self.failures.total(),
-            "minutes": left // 60,
-            "seconds": left % 60,
-        }
+        return progress_note(
+            self.heard, self.failures.total(), elapsed * missing / self.seconds if self.seconds else None
+        )
 
 
-def submit_transcription(
-    *,
-    collection: Collection,
-    model: ModelVersion | None = None,
-    only: str = Only.POOL,
-    by: User | None = None,
-) -> Job:
-    """Queue the hearing of `only` those clips by `model` (the champion unless given).
-
-    The same run asked for twice is one job. Raises EarmarkError `recognition:transcription:only`, and those of
-    `registry.champion`.
-    """
-    clips_for(collection, only)
-    model = model or champion(collection)
-    return submit(
-        "recognition.transcribe",
-        scope=collection.scope,
-        key=f"transcribe:{collection.pk}:{model.pk}:{only}",
-        by=by,
-        collection_id=collection.pk,
-        model_id=model.pk,
-        only=str(only),
-    )
+def progress_note(heard: int, failed: int, left: float | None) -> str:
+    """One line for people; `left` are the seconds that are still needed, None while nobody knows."""
+    told = _("%(clips)d clips heard, %(failed)d failed") % {"clips": heard, "failed": failed}
+    if left is None:
+        return told
+    return _("%(told)s; about %(minutes)d min %(seconds)02d s left") % {
+        "told": told,
+        "minutes": left // 60,
+        "seconds": left % 60,
+    }
 
 
 def clips_for(collection: Collection, only: str) -> QuerySet[Clip]:
@@ -134,25 +124,34 @@ def transcribe(
 
 
 def hear_clips(
-    context: Context, *, clips: QuerySet[Clip], model: ModelVersion, engine: Engine | None = None
+    context: Context,
+    *,
+    clips: QuerySet[Clip],
+    model: ModelVersion,
+    engine: Engine | None = None,
+    own_language: bool = True,
+    tally: Tally | None = None,
 ) -> Tally:
-    """Let `model` hear those of `clips` (unsliced) it has not heard, in bounded memory.
+    """Let `model` hear those of `clips` (unsliced) it has not heard, in bounded memory; returns when all is committed.
 
     A clip that cannot be read or heard becomes a `TranscriptionFailure` and the run goes on. `engine` stands in for
-    the model's own. Progress is in seconds of audio. Raises what `context.progress` raises to stop the work, and
-    EarmarkError `recognition:model:unavailable`.
+    the model's own; it is asked for each clip's own language where it knows it, unless `own_language` is False. The
+    count is kept in `tally`. Progress is in seconds of audio. Raises what `context.progress` raises to stop the work,
+    EarmarkError `recognition:model:unavailable`, and what reading or writing raised.
     """
     ids, total_seconds = _todo(clips, model)
-    tally = Tally(total_seconds)
-    with closing(soundings_ahead(_windows(ids, model))) as windows:
+    tally = tally or Tally()
+    tally.total_seconds, tally.started = total_seconds, time.monotonic()
+    with Writer() as writer, closing(soundings_ahead(_windows(ids, model))) as windows:
+        tally.written = writer.written
         for window in windows:
-            engine = engine or engine_for(model)
+            if engine is None:
+                engine, tally.started = engine_for(model), time.monotonic()
             readable = [one for one in window if one.error is None]
-            _record_failures(model, [one for one in window if one.error], tally)
+            _put_failed(writer, model, [one for one in window if one.error])
             padded = [engine.padded_seconds(one.clip.seconds) for one in readable]
-            batches = length_sorted_batches(padded, _batch_seconds())
-            for batch in batches:
-                _hear_batch(engine, model, [readable[index] for index in batch], tally)
+            for batch in length_sorted_batches(padded, _batch_seconds()):
+                _hear_batch(engine, model, [readable[index] for index in batch], writer, own_language)
                 context.progress(tally.seconds, tally.total_seconds, tally.note())
     context.progress(tally.total_seconds, tally.total_seconds, tally.note())
     return tally
@@ -178,98 +177,49 @@ def _windows(ids: "array[int]", model: ModelVersion) -> Iterator[list[Clip]]:
 
     What another run has heard in the meantime is left out.
     """
+    size = min(FIRST_WINDOW_SECONDS, WINDOW_SECONDS)
     for start in range(0, len(ids), WINDOW_CLIPS):
         page = Clip.objects.filter(pk__in=ids[start : start + WINDOW_CLIPS])
         window: list[Clip] = []
-        room = WINDOW_SECONDS
+        room = size
         for clip in unheard(page, model).select_related("recording").order_by("pk"):
             if window and clip.seconds > room:
                 yield window
-                window, room = [], WINDOW_SECONDS
+                size = min(size * WINDOWS_GROW, WINDOW_SECONDS)
+                window, room = [], size
             window.append(clip)
             room -= clip.seconds
         if window:
             yield window
 
 
-def _hear_batch(engine: Engine, model: ModelVersion, batch: Sequence[Sounding], tally: Tally) -> None:
-    """Hear one batch and write what came of it; a batch with a clip no model can hear is heard one by one."""
+def _hear_batch(
+    engine: Engine, model: ModelVersion, batch: Sequence[Sounding], writer: Writer, own_language: bool
+) -> None:
+    """Hear one batch and have it written; a batch with a clip no model can hear is heard one by one."""
     try:
-        heard = engine.hear([one.samples for one in batch])
+        heard = engine.hear(
+            [one.samples for one in batch], languages=_languages(engine, batch) if own_language else None
+        )
     except EarmarkError as error:
         if len(batch) > 1:
             for one in batch:
-                _hear_batch(engine, model, [one], tally)
+                _hear_batch(engine, model, [one], writer, own_language)
         else:
-            _record_failures(model, [batch[0].failed(error)], tally)
+            _put_failed(writer, model, [batch[0].failed(error)])
         return
-    _record_heard(model, list(zip(batch, heard, strict=True)))
-    tally.heard += len(batch)
-    tally.seconds += sum(one.clip.seconds for one in batch)
+    writer.put(model, list(zip(batch, heard, strict=True)))
 
 
-def _record_heard(model: ModelVersion, results: list[tuple[Sounding, Heard]]) -> None:
-    """One transaction a batch, in the order of clip ids so that two runs over the same clips never deadlock."""
-    rows = sorted((_hypothesis(model, *result) for result in results), key=lambda row: row.clip_id)
-    ids = [row.clip_id for row in rows]
-    with transaction.atomic():
-        Hypothesis.objects.bulk_create(rows, ignore_conflicts=True)
-        _record_details(model, results)
-        Clip.objects.filter(pk__in=ids, state=Clip.State.NEW).update(state=Clip.State.HEARD)
-        show_on_clips(model, ids)
-        TranscriptionFailure.objects.filter(model=model, clip__in=ids).delete()
+def _languages(engine: Engine, batch: Sequence[Sounding]) -> list[str]:
+    """Each clip's own language where it is known and the engine can be asked for it."""
+    known = engine.abilities.languages
+    return [one.clip.language if one.clip.language in known else AUTO for one in batch]
 
 
-def _hypothesis(model: ModelVersion, sounding: Sounding, heard: Heard) -> Hypothesis:
-    confidence = clip_confidence(heard, sounding.clip.seconds, sounding.samples)
-    return Hypothesis(
-        clip=sounding.clip,
-        model=model,
-        text=heard.text,
-        confidence=confidence.value,
-        features=confidence.features,
-        flags=list(confidence.flags),
-    )
-
-
-def _record_details(model: ModelVersion, results: list[tuple[Sounding, Heard]]) -> None:
-    """Beside the hypotheses of `model` that have none yet."""
-    heard = {sounding.clip.pk: one for sounding, one in results}
-    missing = Hypothesis.objects.filter(model=model, clip__in=heard, details=None).order_by("clip_id")
-    rows = [_details(pk, heard[clip]) for pk, clip in missing.values_list("pk", "clip_id")]
-    HypothesisDetails.objects.bulk_create(rows, ignore_conflicts=True)
-
-
-def _details(hypothesis: int, heard: Heard) -> HypothesisDetails:
-    return HypothesisDetails(
-        hypothesis_id=hypothesis,
-        tokens=[
-            [token.text, round(token.logprob, ROUNDED), round(token.entropy, ROUNDED)]
-            for token in heard.tokens
-        ],
-        words=[
-            [word.text, round(word.start, ROUNDED), round(word.end, ROUNDED), round(word.score, ROUNDED)]
-            for word in heard.words
-        ],
-        embedding=None if heard.embedding is None else heard.embedding.astype("<f2").tobytes(),
-    )
-
-
-def _record_failures(model: ModelVersion, failed: list[Sounding], tally: Tally) -> None:
-    rows = []
+def _put_failed(writer: Writer, model: ModelVersion, failed: list[Sounding]) -> None:
     for one in failed:
-        error = one.error
-        if error is None:
-            continue
-        log.warning("clip %s not heard by %s: %s %s", one.clip.pk, model, error.error_id, error)
-        rows.append(
-            TranscriptionFailure(clip=one.clip, model=model, error_id=error.error_id, error=str(error))
-        )
-        tally.failures[error.error_id] += 1
-        tally.seconds += one.clip.seconds
-    TranscriptionFailure.objects.bulk_create(
-        rows,
-        update_conflicts=True,
-        unique_fields=["clip", "model"],
-        update_fields=["error_id", "error", "at"],
-    )
+        if one.error:
+            log.warning("clip %s not heard by %s: %s %s", one.clip.pk, model, one.error.error_id, one.error)
+    if failed:
+        writer.put(model, [], failed)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @platform_command
 def transcribe(only: str, slug: str | None, as_json: bool) -> None:
     """Let the champion hear the clips it has not heard yet."""
-    from earmark.recognition.transcription import submit_transcription
+    from earmark.recognition.runs import submit_transcription
 
     job = submit_transcription(collection=find_collection(slug), only=only, by=None)
     say(follow(job, "transcribe", as_json=as_json).result, as_json=as_json)

@@ -13,7 +13,8 @@ from earmark.accounts.roles import Role
 from earmark.corpus.access import visible_collections
 from earmark.corpus.services import create_collection
 from earmark.datasets.snapshots import freeze_test_set
-from earmark.recognition.transcription import Only, submit_transcription
+from earmark.recognition.runs import submit_transcription
+from earmark.recognition.transcription import Only
 from earmark.web import loop_figure
 from earmark.web.forms import CollectionForm
 from earmark.web.places import FORM, LAST_COLLECTION, READ, WRITE, Place, in_collection, page, person_of
