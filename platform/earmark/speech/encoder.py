@@ -75,7 +75,9 @@ def _after_attention(layer: Any, x: torch.Tensor, attended: torch.Tensor) -> tor
 
 
 def _activated(module: Any, x: torch.Tensor, act: Any) -> torch.Tensor:
-    exact_gelu = type(act).__name__ in ("GELUActivation", "GELU") and getattr(act, "approximate", "none") == "none"
+    exact_gelu = (
+        type(act).__name__ in ("GELUActivation", "GELU") and getattr(act, "approximate", "none") == "none"
+    )
     if exact_gelu:
         return linear(module, x, gelu=True)
     y: torch.Tensor = act(linear(module, x))

@@ -69,8 +69,8 @@ def _product(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None, *, gelu: bool = False
 ) -> torch.Tensor:
     """x weightᵀ + bias by oneDNN."""
-    after = ("gelu", [], "none") if gelu else ("none", [], "")
-    y: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, *after)
+    activation, variant = ("gelu", "none") if gelu else ("none", "")
+    y: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], variant)
     return y
 
 

@@ -108,9 +108,7 @@ def _step(
         query, normed = _read(layer, x, turns)
         _store(cache, number, layer, normed, turns, at)
         key, value = cache.keys[number][:, :, seen], cache.values[number][:, :, seen]
-        x = _after_attention(
-            layer, x, attend(query, key, value, scale=layer.self_attn.scaling, mask=mask)
-        )
+        x = _after_attention(layer, x, attend(query, key, value, scale=layer.self_attn.scaling, mask=mask))
     return _logits(model, x)
 
 
