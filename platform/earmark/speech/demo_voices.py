@@ -13,7 +13,7 @@ import soxr
 
 from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.errors import EarmarkError
-from earmark.speech.synthesis import Synthesiser, Voice
+from earmark.speech.synthesis import SpokenWord, Synthesiser, Voice
 
 TIMBRES = (
     "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2",
@@ -99,6 +99,13 @@ def speakers(per_dialect: int = 8, *, seed: int = 0) -> tuple[Speaker, ...]:
 
 def speak(synthesiser: Synthesiser, speaker: Speaker, text: str, rng: Random) -> np.ndarray:
     """The speaker says `text` once: float32 [n] at 16 kHz, pace and pitch varied a little by `rng`."""
+    return speak_timed(synthesiser, speaker, text, rng)[0]
+
+
+def speak_timed(
+    synthesiser: Synthesiser, speaker: Speaker, text: str, rng: Random
+) -> tuple[np.ndarray, tuple[SpokenWord, ...]]:
+    """As `speak`, and the words as they lie in the samples: a word ends where its sound does, without its pause."""
     voice = speaker.voice
     varied = replace(
         voice,
@@ -107,7 +114,14 @@ def speak(synthesiser: Synthesiser, speaker: Speaker, text: str, rng: Random) ->
     )
     spoken = synthesiser.say(text, varied)
     samples = soxr.resample(spoken.samples, spoken.rate, SAMPLE_RATE, quality="HQ").astype(np.float32)
-    return in_room(_trim(samples), speaker.room, rng)
+    first, last = _sounding(samples, 0, len(samples))
+    heard, before = _in_room(samples[first:last], speaker.room, rng)
+    scale, shift = SAMPLE_RATE / spoken.rate, before - first
+    words = []
+    for word in spoken.words:
+        start, end = max(first, round(word.start * scale)), round(word.end * scale)
+        words.append(word._replace(start=start + shift, end=_sounding(samples, start, end)[1] + shift))
+    return heard, tuple(words)
 
 
 def in_room(samples: np.ndarray, room: Room, rng: Random) -> np.ndarray:
@@ -116,6 +130,11 @@ def in_room(samples: np.ndarray, room: Room, rng: Random) -> np.ndarray:
     A short random pause is added before and after. The echo is noise decaying by 60 dB in the reverberation
     time (Polack's model), 12 dB under the direct sound.
     """
+    return _in_room(samples, room, rng)[0]
+
+
+def _in_room(samples: np.ndarray, room: Room, rng: Random) -> tuple[np.ndarray, int]:
+    """What the microphone hears, and the samples of the pause before."""
     noise = np.random.default_rng(rng.getrandbits(64))
     before, after = (round(rng.uniform(0.03, 0.15) * SAMPLE_RATE) for _ in range(2))
     wet = np.pad(samples, (before, after)).astype(np.float64)
@@ -130,16 +149,17 @@ def in_room(samples: np.ndarray, room: Room, rng: Random) -> np.ndarray:
     hiss *= np.sqrt(power / 10 ** (room.snr / 10) / np.mean(hiss**2))
     mixed = wet + hiss
     mixed *= 10 ** (room.level / 20) / np.max(np.abs(mixed))
-    return mixed.astype(np.float32)
+    return mixed.astype(np.float32), before
 
 
 def _some_room(rng: Random) -> Room:
     return Room(rng.uniform(18, 40), rng.uniform(-18, -1), rng.choice((0.0, rng.uniform(0.05, 0.35))))
 
 
-def _trim(samples: np.ndarray) -> np.ndarray:
-    loud = np.flatnonzero(np.abs(samples) > 0.01 * np.max(np.abs(samples)))
-    return samples[loud[0] : loud[-1] + 1]
+def _sounding(samples: np.ndarray, start: int, end: int) -> tuple[int, int]:
+    """The part of [start, end) from its first to its last sample within 40 dB of the loudest of all."""
+    loud = np.flatnonzero(np.abs(samples[start:end]) > 0.01 * np.max(np.abs(samples)))
+    return (start + int(loud[0]), start + int(loud[-1]) + 1) if len(loud) else (start, start)
 
 
 def _convolve(signal: np.ndarray, kernel: np.ndarray) -> np.ndarray:
