@@ -230,6 +230,7 @@ def test_every_page_speaks_chinese_without_complaint(page: Page, world: World) -
         "corpus/", "recordings/", "progress/", "clips/", f"clips/{clip}/", "rounds/", "rounds/2/", "rounds/new/",
         "trainings/", "models/",
         f"trainings/{training}/", "trainings/launch/", "snapshots/", "imports/", "jobs/", "people/",
+        "listen/",
     ):  # fmt: skip
         page.goto(f"/c/harbour/{path}")
         assert page.locator("html").get_attribute("lang") == "zh-hans"
@@ -279,6 +280,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(page: Page, world: World) -
     clip, training = world.clips[0].pk, world.training.pk
     for path in (
         "", "clips/", f"clips/{clip}/", "imports/", "rounds/2/", f"trainings/{training}/", "models/", "progress/",
+        "listen/",
     ):  # fmt: skip
         page.goto(f"/c/harbour/{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path

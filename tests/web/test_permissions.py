@@ -76,7 +76,7 @@ TABLE = [
         Row(name, Role.VIEWER)
         for name in (
             "collection", "clips", "rounds", "trainings", "models", "progress", "imports", "snapshots", "jobs",
-            "people", "progress_confidence", "speakers", "corpus", "recordings",
+            "people", "progress_confidence", "speakers", "corpus", "recordings", "listen",
         )
     ),
     Row("clip", Role.VIEWER, of=a_clip),

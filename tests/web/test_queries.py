@@ -31,6 +31,7 @@ MOST = {
     "model": 16,
     "progress": 13,
     "progress_confidence": 7,
+    "listen": 7,
     "imports": 9,
     "import": 12,
     "snapshots": 8,

@@ -54,7 +54,11 @@ ORDERS: Final[Names] = {
 """The orders of the clips table: those of `corpus.browsing`."""
 JOBS: Final[Names] = {
     "corpus.ingest": _("Import"),
+    "corpus.judge": _("Quality gate"),
+    "corpus.resegment": _("Cutting anew"),
+    "corpus.undo": _("Undoing of an import"),
     "recognition.transcribe": _("Transcription"),
+    "recognition.listen": _("Listening"),
     "champion.follow": _("Clips shown as the new champion heard them"),
     "annotation.open_round": _("Opening of a round"),
     "annotation.sync": _("Sync with Label Studio"),

@@ -14,10 +14,21 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+DEVICES = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+
+
+def with_microphone(response: HttpResponse) -> HttpResponse:
+    """`response`, a page that may record through the microphone and play what the browser holds in memory."""
+    response.headers["Content-Security-Policy"] = f"{POLICY}; media-src 'self' blob:"
+    response.headers["Permissions-Policy"] = DEVICES.replace("microphone=()", "microphone=(self)")
+    return response
 
 
 class ContentSecurityPolicy:
-    """Middleware: the pages of this app carry the policy; the administration has inline scripts of its own."""
+    """Middleware: the pages of this app carry the policy; the administration has inline scripts of its own.
+
+    No page asks for a device, except one that says so.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -27,4 +38,5 @@ class ContentSecurityPolicy:
         match = request.resolver_match
         if match is None or match.app_name == "web":
             response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers.setdefault("Permissions-Policy", DEVICES)
         return response
