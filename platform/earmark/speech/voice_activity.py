@@ -47,6 +47,10 @@ class VoiceDetector:
             self._hear(joined[first * VOICE_FRAME : last * VOICE_FRAME + _CONTEXT])
         self._rest = joined[whole * VOICE_FRAME :].copy()
 
+    def so_far(self) -> np.ndarray:
+        """float32 [frames heard whole] in [0, 1]."""
+        return self._heard.all()
+
     def finish(self) -> np.ndarray:
         """float32 [ceil(n / 512)] in [0, 1]; a last piece shorter than a frame is heard as if silence followed."""
         waiting = len(self._rest) - _CONTEXT

@@ -13,6 +13,9 @@ FLAGS: Final[Names] = {
     "truncated": _("cut off"),
     "odd_rate": _("odd speaking rate"),
     "silence": _("text over silence"),
+    "no_speech": _("text without a voice"),
+    "wrong_language": _("another language"),
+    "misaligned": _("does not fit the sound"),
 }
 STRATEGIES: Final[Names] = {
     "annotation.acquisition.least_confidence": _("Least sure first"),
