@@ -1,156 +1,182 @@
-"""When each word of a text was said: the best path of its characters through what a head hears in every frame.
+"""When each word of a text was said.
 
-The path has a state for each character and, between words, one for a pause, which may be left out. There is no blank
-within a word, so every frame of a word belongs to one of its characters and a word ends where the next begins: the
-peaks of connectionist temporal classification, which say little about boundaries, do not arise (Zeyer et al. 2021,
-"Why does CTC result in peaky behavior?"). Probabilities are divided by a power of how common their class is, as in
-hybrid recognisers (Bourlard & Morgan 1994) and in Huang et al. 2024, "Less peaky and more accurate CTC forced
-alignment by label priors".
+Every character takes up a stretch of frames, with pauses between words and no blank inside them: a word ends where the
+next begins, and the peaks of connectionist temporal classification, which say little about boundaries, do not arise
+(Zeyer et al. 2021, "Why does CTC result in peaky behavior?"). The score of a stretch is made of how well its frames
+sound like the character, divided by a power of how common that is (label priors: Huang et al. 2024, "Less peaky and
+more accurate CTC forced alignment by label priors"), and of how long the character lasts, at the pace of the clip. A
+frame in which somebody speaks is never worth less than a floor, whatever the character: a head that does not know the
+dialect falls back on pauses and durations instead of running after noise, and a character it never saw is any speech.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from earmark.speech.aligner_head import FRAMES_PER_SECOND, SILENCE, AlignerHead, joined_frames
+from earmark.speech.aligner_head import FRAMES_PER_SECOND, SILENCE, AlignerHead
 from earmark.speech.engine import Word
 from earmark.speech.errors import EarmarkError
+from earmark.speech.segments import LONGEST, Line, best_segments
 from earmark.speech.spelling import Spelt, spell
-from earmark.speech.viterbi import NEVER, best_paths
+from earmark.speech.text import is_han
 
-PRIOR_POWER = 0.5
+PRIOR_POWER = 0.8
+FLOOR = 2.0
+"""Nats of prior-divided log-probability that any frame of speech is worth to any character."""
+DURATION_WEIGHT = 2.0
 LOWEST = -20.0
-"""The score, natural log, of a text that cannot be said in that time or of which nothing fits."""
+"""The score, natural log, of what does not fit at all."""
+SLIP_FRAMES = 10
+"""A slip is looked for in stretches of so many frames: 0.2 s."""
 
 _FRAME = 1.0 / FRAMES_PER_SECOND
+_HALF = 0.5
+"""An encoder frame is centred on its time, so the boundary before frame t is half a frame earlier."""
+_MOST_PACE = 0.7
+"""Nats by which a clip's pace may differ from that of the training clips: twice as fast or as slow."""
 
 
 @dataclass(frozen=True)
 class Alignment:
     """Where the words of a text are in a clip, and how well they fit.
 
-    `score`: the mean log-probability of the text's characters, 0 at best, `LOWEST` at worst.
+    `score`: the mean log-probability of the text's characters, 0 at best, `LOWEST` at worst. `slack`: nats by which the
+    text fits worse than what is freely heard in the same frames, in the worst `SLIP_FRAMES` of the clip, 0 at best;
+    `slip`: the middle of those, in seconds.
     """
 
     words: tuple[Word, ...]
     score: float
-
-
-@dataclass(frozen=True)
-class _States:
-    """A text's line of states: the class of each (-1: any), its cost of being left out, its word (-1: a pause)."""
-
-    classes: np.ndarray
-    skips: np.ndarray
-    words: np.ndarray
+    slack: float = 0.0
+    slip: float = 0.0
 
 
 class Aligner:
-    """A head behind one call. It stays on the device it was given; the search runs on the CPU."""
+    """A head behind one call; head and search run on the device it is given."""
 
     def __init__(self, head: AlignerHead, device: torch.device | str = "cpu") -> None:
-        self.head = head.to(device).eval()
-        self._classes = {character: i + 1 for i, character in enumerate(head.vocabulary)}
-        self._log_prior = head.log_prior.detach().float().cpu().numpy()
+        self.head = head.to(device)
+        self._silence_prior = PRIOR_POWER * float(head.log_prior[SILENCE])
 
-    def align(
-        self, encoded: torch.Tensor, text: str, language: str = "", *, features: torch.Tensor
-    ) -> Alignment:
+    def align(self, encoded: torch.Tensor, text: str) -> Alignment:
         """Word times of `text` in one clip; see `align_batch`."""
-        return self.align_batch([encoded], [text], features=[features])[0]
-
-    def align_batch(
-        self, encoded: Sequence[torch.Tensor], texts: Sequence[str], *, features: Sequence[torch.Tensor]
-    ) -> list[Alignment]:
-        """Word times in seconds from the clip's start, for one text per clip.
-
-        `encoded`: [T, H], the encoder's output over each clip's own frames, 50 a second, without those of padding;
-        `features`: [mels, 2T or more], the log-mel frames it was made of. Raises EarmarkError `speech:align:unpaired`
-        unless there are as many of each. A text without words gives none, and a score of 0.
-        """
-        if not len(encoded) == len(texts) == len(features):
-            raise EarmarkError(
-                "speech:align:unpaired",
-                f"{len(encoded)} encoded clips, {len(features)} of features and {len(texts)} texts are not pairs.",
-                "Give one text and one set of features per clip.",
-            )
-        return self.align_frames(
-            [joined_frames(*pair) for pair in zip(encoded, features, strict=True)], texts
-        )
-
-    def align_frames(self, frames: Sequence[torch.Tensor], texts: Sequence[str]) -> list[Alignment]:
-        """As `align_batch`, for `joined_frames` [T, inputs] of each clip."""
-        spelt = [spell(text) for text in texts]
-        heard = self.log_probabilities(frames)
-        states = [self._states(words) for words in spelt]
-        paths = best_paths(
-            [self._emissions(h, s) for h, s in zip(heard, states, strict=True)], [s.skips for s in states]
-        )
-        return [
-            self._alignment(words, h, s, path)
-            for words, h, s, path in zip(spelt, heard, states, paths, strict=True)
-        ]
+        return self.align_batch([encoded], [text])[0]
 
     @torch.inference_mode()
-    def log_probabilities(self, frames: Sequence[torch.Tensor]) -> list[np.ndarray]:
-        """float32 [T, classes] of each clip's `joined_frames` [T, inputs]."""
-        if not frames:
-            return []
-        mean = self.head.mean
-        longest = max(len(each) for each in frames)
-        batch = mean.expand(len(frames), longest, -1).clone()
-        for i, each in enumerate(frames):
-            batch[i, : len(each)] = each
-        heard = self.head(batch).cpu().numpy()
-        return [heard[i, : len(each)] for i, each in enumerate(frames)]
+    def align_batch(self, encoded: Sequence[torch.Tensor], texts: Sequence[str]) -> list[Alignment]:
+        """Word times in seconds from the clip's start, for one text per clip.
 
-    def _states(self, words: Sequence[Spelt]) -> _States:
-        classes, skips, owners = [SILENCE], [np.float32(0.0)], [-1]
-        for number, word in enumerate(words):
-            for character in word.characters:
-                classes.append(self._classes.get(character, -1))
-                skips.append(NEVER)
-                owners.append(number)
-            classes.append(SILENCE)
-            skips.append(np.float32(0.0))
-            owners.append(-1)
-        return _States(np.array(classes), np.array(skips, np.float32), np.array(owners))
+        `encoded`: [T, H], the encoder's output over each clip's own frames, 50 a second, without those of padding.
+        Raises EarmarkError `speech:align:unpaired` unless there is one text per clip. A text without words has none,
+        and a score of 0.
+        """
+        if len(encoded) != len(texts):
+            raise EarmarkError(
+                "speech:align:unpaired",
+                f"{len(encoded)} clips and {len(texts)} texts are not pairs.",
+                "Give one text per clip.",
+            )
+        spelt = [spell(text) for text in texts]
+        heard = [self.head.log_probabilities(each) for each in encoded]
+        found = best_segments([self.line(*pair) for pair in zip(heard, spelt, strict=True)])
+        rows = zip(heard, spelt, found, strict=True)
+        return [self._alignment(h, words, segments) for h, words, segments in rows]
 
-    def _emissions(self, heard: np.ndarray, states: _States) -> np.ndarray:
-        scaled = heard - PRIOR_POWER * self._log_prior
-        some = np.log1p(-np.minimum(np.exp(heard[:, SILENCE]), 1 - 1e-6))
-        table = np.concatenate([scaled, some[:, None]], axis=1)
-        return np.asarray(table[:, states.classes], np.float32)
+    def line(self, heard: torch.Tensor, words: Sequence[Spelt]) -> Line:
+        """The search's view of a text over log-probabilities [T, classes] of a clip."""
+        characters = [character for word in words for character in word.characters]
+        places = self._places(characters)
+        known = torch.tensor([place > 0 for place in places], dtype=torch.bool, device=heard.device)
+        classes = torch.tensor([max(place, 0) for place in places], dtype=torch.long, device=heard.device)
+        speech = _speech(heard)
+        floor = (FLOOR + speech)[:, None]
+        scaled = heard[:, classes] - PRIOR_POWER * self.head.log_prior[classes]
+        first = {sum(len(word.characters) for word in words[:i]) for i in range(len(words))}
+        return Line(
+            characters=torch.where(known, torch.logaddexp(scaled, floor), floor),
+            pauses=heard[:, SILENCE] - self._silence_prior,
+            may_pause=torch.tensor([i in first for i in range(len(characters))], device=heard.device),
+            durations=self._durations(characters, places, int((heard[:, SILENCE] < np.log(0.5)).sum())),
+        )
+
+    def _places(self, characters: Sequence[str]) -> list[int]:
+        return [self.head.classes.get(character, -1) for character in characters]
+
+    def _durations(self, characters: Sequence[str], places: Sequence[int], spoken: int) -> torch.Tensor:
+        """Log-scores [N, LONGEST] of lasting 1, 2, ... frames, log-normal, where `spoken` frames are shared by all."""
+        table = self.head.durations
+        rows = [p if p > 0 else -1 if is_syllable(c) else -2 for p, c in zip(places, characters, strict=True)]
+        mean, deviation = table[rows, 0], table[rows, 1]
+        expected = (mean + deviation.square() / 2).exp().sum()
+        pace = torch.log(max(spoken, 1) / expected.clamp(min=1e-3)).clamp(-_MOST_PACE, _MOST_PACE)
+        frames = torch.arange(1, LONGEST + 1, device=table.device).log()
+        apart = (frames - (mean + pace)[:, None]) / deviation[:, None]
+        return DURATION_WEIGHT * (-apart.square() / 2 - deviation.log()[:, None] - frames)
 
     def _alignment(
-        self, words: Sequence[Spelt], heard: np.ndarray, states: _States, path: np.ndarray | None
+        self, heard: torch.Tensor, words: Sequence[Spelt], segments: np.ndarray | None
     ) -> Alignment:
-        if path is None:
+        if segments is None:
             return _spread_evenly(words, len(heard) * _FRAME)
-        raw = np.concatenate(
-            [heard, np.log1p(-np.minimum(np.exp(heard[:, SILENCE]), 1 - 1e-6))[:, None]], axis=1
-        )
-        fit = np.maximum(raw[np.arange(len(path)), states.classes[path]], LOWEST)
-        length = len(heard) * _FRAME
-        found, characters = [], list[float]()
-        for number, word in enumerate(words):
-            inside = np.flatnonzero(states.words[path] == number)
-            start = min(max(0.0, (inside[0] - 0.5) * _FRAME), length)
-            end = min(max(start, (inside[-1] + 0.5) * _FRAME), length)
-            of_states = [float(fit[path == s].mean()) for s in np.unique(path[inside])]
-            characters += of_states
-            found.append(Word(word.text, float(start), float(end), float(np.exp(np.mean(of_states)))))
-        return Alignment(tuple(found), float(np.mean(characters)) if characters else 0.0)
+        said, best, silence, spoken = self._read(heard, words, segments)
+        fits = [float(np.maximum(said[a:b], LOWEST).mean()) for a, b in segments]
+        length, found, at = len(heard) * _FRAME, list[Word](), 0
+        for word in words:
+            inside = slice(at, at + len(word.characters))
+            at = inside.stop
+            start, end = ((segments[i, j] - _HALF) * _FRAME for i, j in ((inside.start, 0), (at - 1, 1)))
+            score = float(np.exp(np.mean(fits[inside])))
+            found.append(
+                Word(word.text, float(np.clip(start, 0, length)), float(np.clip(end, 0, length)), score)
+            )
+        slack, slip = _worst(np.where(spoken, best - said, best - silence))
+        return Alignment(tuple(found), float(np.mean(fits)) if fits else 0.0, slack, slip)
+
+    def _read(
+        self, heard: torch.Tensor, words: Sequence[Spelt], segments: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Of every frame the log-probability of its character, the likeliest class, silence; whether it is in one."""
+        places = self._places([character for word in words for character in word.characters])
+        owner = np.full(len(heard), 0)
+        spoken = np.zeros(len(heard), bool)
+        for place, (first, after) in zip(places, segments, strict=True):
+            owner[first:after], spoken[first:after] = place, True
+        index = torch.as_tensor(np.maximum(owner, 0), device=heard.device)[:, None]
+        any_speech = _speech(heard) - np.log(2.0)
+        said = heard.gather(1, index)[:, 0]
+        kept = torch.stack([said, heard.max(1).values, heard[:, SILENCE], any_speech]).cpu().numpy()
+        return np.where(owner < 0, kept[3], kept[0]), kept[1], kept[2], spoken
+
+
+def is_syllable(character: str) -> bool:
+    """Whether one such character lasts as long as a syllable: Chinese and other wide ones, digits."""
+    wide = unicodedata.east_asian_width(character) in "WF"
+    return wide or is_han(character) or unicodedata.category(character)[0] == "N"
+
+
+def _speech(heard: torch.Tensor) -> torch.Tensor:
+    """Log-probability [T] that anything is said."""
+    return torch.log1p(-heard[:, SILENCE].exp().clamp(max=1 - 1e-6))
+
+
+def _worst(apart: np.ndarray) -> tuple[float, float]:
+    """The highest mean of `SLIP_FRAMES` neighbours (fewer in a shorter clip), and the time of their middle."""
+    width = min(SLIP_FRAMES, len(apart))
+    if not width:
+        return 0.0, 0.0
+    total = np.concatenate([[0.0], np.cumsum(np.minimum(apart, -LOWEST), dtype=np.float64)])
+    means = (total[width:] - total[:-width]) / width
+    first = int(means.argmax())
+    return float(means[first]), (first + (width - 1) / 2) * _FRAME
 
 
 def _spread_evenly(words: Sequence[Spelt], seconds: float) -> Alignment:
     """More characters than frames: nothing fits, and the words share the time by their characters."""
     ends = np.cumsum([len(word.characters) for word in words], dtype=float)
     ends *= seconds / ends[-1]
-    starts = [0.0, *ends[:-1]]
-    found = [
-        Word(w.text, float(a), float(b), 0.0) for w, a, b in zip(words, starts, ends.tolist(), strict=True)
-    ]
-    return Alignment(tuple(found), LOWEST)
+    starts = [0.0, *ends[:-1].tolist()]
+    rows = zip(words, starts, ends.tolist(), strict=True)
+    return Alignment(tuple(Word(word.text, a, b, 0.0) for word, a, b in rows), LOWEST, -LOWEST, seconds / 2)

@@ -1,18 +1,16 @@
-"""The small network that says of every frame of an encoder which character is being spoken, and its file.
+"""What an aligner has learned: which character a frame of the encoder sounds like, and how long characters last.
 
-A frame is 20 ms of the encoder's output beside the two log-mel frames it was made of; one convolution over a few
-neighbours and one layer on top give log-probabilities of the characters the head knows and of `no speech`.
+One linear layer on the encoder's output, and no more on purpose: given neighbouring frames, a hidden layer or the
+mel features as well, training without word times puts the boundaries later (docs/experiments.md).
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from earmark.speech.errors import EarmarkError
 
@@ -24,104 +22,105 @@ SILENCE = 0
 
 
 @dataclass(frozen=True)
-class HeadShape:
-    """`encoder` and `mels`: widths of a frame's two halves; `hidden` of the layer between; `context` frames seen."""
+class AlignerHead:
+    """Tensors of float32. `weight` [classes, H] and `bias` [classes]: log-odds of the classes in a frame.
 
-    encoder: int
-    mels: int
-    hidden: int = 128
-    context: int = 5
+    `log_prior` [classes]: how common each is. `durations` [classes + 2, 2]: mean and standard deviation of the natural
+    log of the frames a character lasts; the last two rows are for any letter and for any character that is a syllable
+    by itself. `threshold`: the most that a text may fit worse than what is heard (see `earmark.speech.mismatch`), NaN
+    where it was never calibrated. `about`: what the head was trained on, for people.
+    """
 
-    @property
-    def inputs(self) -> int:
-        """Numbers in a frame: the encoder's and those of two log-mel frames."""
-        return self.encoder + 2 * self.mels
-
-
-class AlignerHead(nn.Module):
-    """See the module. `vocabulary`: characters of classes 1, 2, ...; `log_prior` [classes] of the frames trained on."""
-
-    mean: torch.Tensor
-    scale: torch.Tensor
+    vocabulary: str
+    weight: torch.Tensor
+    bias: torch.Tensor
     log_prior: torch.Tensor
+    durations: torch.Tensor
+    threshold: float = float("nan")
+    about: str = ""
+    classes: dict[str, int] = field(init=False, repr=False, compare=False)
 
-    def __init__(self, shape: HeadShape, vocabulary: str) -> None:
-        super().__init__()
-        self.shape = shape
-        self.vocabulary = vocabulary
-        classes = len(vocabulary) + 1
-        self.near = nn.Conv1d(shape.inputs, shape.hidden, shape.context, padding=shape.context // 2)
-        self.out = nn.Linear(shape.hidden, classes)
-        self.register_buffer("mean", torch.zeros(shape.inputs))
-        self.register_buffer("scale", torch.ones(shape.inputs))
-        self.register_buffer("log_prior", torch.full((classes,), -float(np.log(classes))))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", {each: i + 1 for i, each in enumerate(self.vocabulary)})
 
-    def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        """Log-probabilities [B, T, classes] of frames [B, T, inputs]; frames of padding must be the `mean`."""
-        standard = (frames - self.mean) * self.scale
-        seen = nn.functional.gelu(self.near(standard.transpose(1, 2)))
-        logits: torch.Tensor = self.out(seen.transpose(1, 2))
-        return logits.log_softmax(-1)
+    def log_probabilities(self, encoded: torch.Tensor) -> torch.Tensor:
+        """[T, classes] of the encoder's output [T, H]."""
+        scores = torch.nn.functional.linear(encoded.float(), self.weight, self.bias)
+        return scores.log_softmax(-1)
 
+    def to(self, device: torch.device | str) -> "AlignerHead":
+        """The same head with its tensors on `device`."""
+        return replace(
+            self,
+            weight=self.weight.to(device),
+            bias=self.bias.to(device),
+            log_prior=self.log_prior.to(device),
+            durations=self.durations.to(device),
+        )
 
-def joined_frames(encoded: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-    """Frames [T, H + 2 x mels] in float32 of the encoder's output [T, H] and log-mel features [mels, 2T or more]."""
-    count = encoded.shape[0]
-    mel = features[:, : 2 * count].float().T.reshape(count, -1)
-    return torch.cat([encoded.float(), mel], dim=1)
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """The tensors by name."""
+        return {name: getattr(self, name) for name in ("weight", "bias", "log_prior", "durations")}
 
 
 def save_head(head: AlignerHead, folder: Path) -> None:
-    """Write the head beside a model's weights as `aligner.safetensors`."""
-    shape = head.shape
-    about = {
+    """Write the head beside a model's weights as `aligner.safetensors`; what is not a tensor goes into its header."""
+    header = {
         "format": str(FORMAT),
-        "encoder": str(shape.encoder),
-        "mels": str(shape.mels),
-        "hidden": str(shape.hidden),
-        "context": str(shape.context),
         "frames_per_second": str(FRAMES_PER_SECOND),
-        "vocabulary": json.dumps(head.vocabulary, ensure_ascii=False),
+        "vocabulary": json.dumps(head.vocabulary),
+        "threshold": repr(head.threshold),
+        "about": head.about,
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
-    save_file(tensors, folder / HEAD_NAME, metadata=about)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in head.tensors().items()}
+    save_file(tensors, folder / HEAD_NAME, metadata=header)
 
 
-def load_head(folder: Path) -> AlignerHead | None:
-    """The head beside a model's weights, in evaluation mode on the CPU; None where there is none.
+def load_head(folder: Path, *, width: int) -> AlignerHead | None:
+    """The head beside a model whose encoder is `width` wide, on the CPU; None where there is none.
 
-    Raises EarmarkError `recognition:model:aligner` where the file is damaged or of a format that is not read here.
+    Raises EarmarkError `recognition:model:aligner` where the file is damaged, of a format that is not read here, or
+    made for another encoder.
     """
     path = folder / HEAD_NAME
     if not path.is_file():
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
-            if about.get("format") != str(FORMAT):
-                raise _unusable(path, f"it has format {about.get('format')!r}, not {FORMAT}")
-        tensors = load_file(path)
-        shape = HeadShape(**{name: int(about[name]) for name in ("encoder", "mels", "hidden", "context")})
-        head = AlignerHead(shape, json.loads(about["vocabulary"]))
-        head.load_state_dict(tensors)
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise _unusable(path, str(error)) from error
-    return head.eval()
-
-
-def check_fits(head: AlignerHead, *, encoder: int, mels: int, folder: Path) -> None:
-    """Raises EarmarkError `recognition:model:aligner` unless the head reads frames of that encoder."""
-    if (head.shape.encoder, head.shape.mels) != (encoder, mels):
-        raise _unusable(
-            folder / HEAD_NAME,
-            f"it reads encoders {head.shape.encoder} wide over {head.shape.mels} mel bands, "
-            f"and this model's is {encoder} wide over {mels}",
+            header = file.metadata() or {}
+        if (header.get("format"), header.get("frames_per_second")) != (str(FORMAT), str(FRAMES_PER_SECOND)):
+            raise _unusable(path, f"its header says {header!r}, and format {FORMAT} is what is read here")
+        head = AlignerHead(
+            vocabulary=json.loads(header["vocabulary"]),
+            threshold=float(header["threshold"]),
+            about=header.get("about", ""),
+            **load_file(path),
         )
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        raise _unusable(path, f"{type(error).__name__}: {error}") from error
+    _check(head, path, width)
+    return head
+
+
+def _check(head: AlignerHead, path: Path, width: int) -> None:
+    classes = len(head.vocabulary) + 1
+    expected = {
+        "weight": (classes, width),
+        "bias": (classes,),
+        "log_prior": (classes,),
+        "durations": (classes + 2, 2),
+    }
+    for name, tensor in head.tensors().items():
+        if tuple(tensor.shape) != expected[name] or not bool(torch.isfinite(tensor).all()):
+            raise _unusable(
+                path,
+                f"{name} is {tuple(tensor.shape)}; for this model's encoder it must be {expected[name]}, all finite",
+            )
 
 
 def _unusable(path: Path, reason: str) -> EarmarkError:
     return EarmarkError(
         "recognition:model:aligner",
         f"The aligner {path} cannot be used: {reason}.",
-        "Put back the file the model was saved with, or train the aligner again.",
+        "Put back the file that the model was saved with, or train the aligner again.",
     )

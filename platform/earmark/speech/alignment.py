@@ -6,17 +6,16 @@ import numpy as np
 import torch
 
 from earmark.speech.aligner import Aligner, Alignment
-from earmark.speech.aligner_head import joined_frames
-from earmark.speech.audio import SAMPLE_RATE
-from earmark.speech.batching import length_sorted_batches
 from earmark.speech.errors import EarmarkError
-from earmark.speech.examples import model_inputs, window_samples
+from earmark.speech.examples import check_clip, window_samples
+from earmark.speech.features import LogMelMaker
+from earmark.speech.hearing import encoded_frames
 from earmark.speech.model_folder import LoadedModel
 
-__all__ = ["Aligner", "Alignment", "align_text", "clip_frames"]
+__all__ = ["Aligner", "Alignment", "align_text", "encode_clips", "require_aligner"]
 
-_BATCH_SECONDS = 60.0
-_SAMPLES_PER_FRAME = 320
+_AT_ONCE = 64
+"""Clips whose spectra are held at a time."""
 
 
 def align_text(loaded: LoadedModel, waveforms: Sequence[np.ndarray], texts: Sequence[str]) -> list[Alignment]:
@@ -32,7 +31,11 @@ def align_text(loaded: LoadedModel, waveforms: Sequence[np.ndarray], texts: Sequ
             f"{len(waveforms)} clips and {len(texts)} texts are not pairs.",
             "Give one text per clip.",
         )
-    return aligner.align_frames(clip_frames(loaded, waveforms), texts)
+    found: list[Alignment] = []
+    for start in range(0, len(waveforms), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        found += aligner.align_batch(encode_clips(loaded, waveforms[some]), texts[some])
+    return found
 
 
 def require_aligner(loaded: LoadedModel) -> Aligner:
@@ -40,33 +43,17 @@ def require_aligner(loaded: LoadedModel) -> Aligner:
     if loaded.aligner is None:
         raise EarmarkError(
             "speech:align:missing",
-            f"The model {loaded.source!r} has no aligner, so its words have no times.",
+            f"The model {loaded.source!r} has no aligner, so nobody can say when its words were spoken.",
             "Train one with earmark.speech.aligner_training, or choose a model that has one.",
         )
     return loaded.aligner
 
 
 @torch.inference_mode()
-def clip_frames(loaded: LoadedModel, waveforms: Sequence[np.ndarray]) -> list[torch.Tensor]:
-    """What an aligner listens to: float32 [T, inputs] of each clip, its own frames only, 50 a second.
-
-    Clips are grouped by window, so what is heard in one does not depend on the others.
-    """
-    found: dict[int, torch.Tensor] = {}
-    windows = [window_samples(loaded, len(waveform)) for waveform in waveforms]
-    for window in sorted(set(windows)):
-        members = [i for i, each in enumerate(windows) if each == window]
-        seconds = [window / SAMPLE_RATE] * len(members)
-        for places in length_sorted_batches(seconds, _BATCH_SECONDS):
-            group = [members[place] for place in places]
-            features = model_inputs(loaded, [waveforms[i] for i in group])["input_features"]
-            encoded = loaded.model.model.audio_tower(features).last_hidden_state
-            for row, i in enumerate(group):
-                count = own_frames(len(waveforms[i]))
-                found[i] = joined_frames(encoded[row, :count], features[row])
-    return [found[i] for i in range(len(waveforms))]
-
-
-def own_frames(sample_count: int) -> int:
-    """Encoder frames that lie within a clip of `sample_count` samples."""
-    return -(-sample_count // _SAMPLES_PER_FRAME)
+def encode_clips(loaded: LoadedModel, waveforms: Sequence[np.ndarray]) -> list[torch.Tensor]:
+    """What an aligner listens to: the encoder's output [T, H] over each clip's own frames, 50 a second."""
+    for waveform in waveforms:
+        check_clip(waveform)
+    spectrum = LogMelMaker(loaded.processor.feature_extractor)
+    spectra = [spectrum(waveform, window_samples(loaded, len(waveform))) for waveform in waveforms]
+    return encoded_frames(loaded, spectra)

@@ -164,8 +164,7 @@ class GlmAsrEngine:
         heard = [self._heard(row, embedding) for row, embedding in zip(rows, embeddings, strict=True)]
         if self.loaded.aligner is None:
             return heard
-        features = [spectrum.padded().to(self.loaded.device) for spectrum in spectra]
-        aligned = self.loaded.aligner.align_batch(encoded, [one.text for one in heard], features=features)
+        aligned = self.loaded.aligner.align_batch(encoded, [one.text for one in heard])
         return [
             replace(one, words=times.words, alignment=times.score)
             for one, times in zip(heard, aligned, strict=True)

@@ -17,7 +17,7 @@ from huggingface_hub.errors import HFValidationError
 from transformers import GlmAsrForConditionalGeneration, GlmAsrProcessor
 
 from earmark.speech.aligner import Aligner
-from earmark.speech.aligner_head import check_fits, load_head, save_head
+from earmark.speech.aligner_head import load_head, save_head
 from earmark.speech.errors import EarmarkError
 
 logger = logging.getLogger(__name__)
@@ -112,12 +112,8 @@ def load_model(source: str, device: str = "cpu", dtype: torch.dtype | None = Non
 
 
 def _load_aligner(folder: Path, model: Any, device: str) -> Aligner | None:
-    head = load_head(folder)
-    if head is None:
-        return None
-    audio = model.config.audio_config
-    check_fits(head, encoder=audio.hidden_size, mels=audio.num_mel_bins, folder=folder)
-    return Aligner(head, device)
+    head = load_head(folder, width=model.config.audio_config.hidden_size)
+    return Aligner(head, device) if head else None
 
 
 def save_model(loaded: LoadedModel, folder: Path) -> None:
