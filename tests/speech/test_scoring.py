@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from earmark.speech import resampling
 from earmark.speech.errors import EarmarkError
+from earmark.speech.resampling import resampled_sums
 from earmark.speech.scoring import (
     ErrorCounts,
     bootstrap_interval,
@@ -129,3 +131,20 @@ def test_nothing_to_score_is_said_so() -> None:
     with pytest.raises(EarmarkError) as caught:
         paired_difference([ErrorCounts(0, 0, 0, 1)], [], seed=1)
     assert caught.value.error_id == "speech:scoring:unpaired"
+
+
+def test_a_resample_draws_clips_as_drawing_them_one_by_one_does() -> None:
+    rng = np.random.default_rng(6)
+    units, errors = rng.integers(1, 4, 40), rng.integers(0, 2, 40)
+    sums = resampled_sums([errors, units], resamples=20_000, seed=1)
+    draws = rng.integers(0, 40, (20_000, 40))
+    by_hand = np.stack([errors[draws].sum(1), units[draws].sum(1)], axis=1)
+    assert np.allclose(sums.mean(0), by_hand.mean(0), rtol=0.01)
+    assert np.allclose(np.cov(sums.T), np.cov(by_hand.T), rtol=0.1, atol=0.3)
+
+
+def test_many_resamples_are_the_same_in_one_part_or_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = [np.arange(50), np.arange(50) % 7]
+    whole = resampled_sums(columns, resamples=30, seed=2)
+    monkeypatch.setattr(resampling, "_MOST_NUMBERS_AT_ONCE", 150)
+    assert np.array_equal(resampled_sums(columns, resamples=30, seed=2), whole)

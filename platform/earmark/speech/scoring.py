@@ -12,7 +12,8 @@ import jiwer
 import numpy as np
 
 from earmark.speech.errors import EarmarkError
-from earmark.speech.text import units
+from earmark.speech.resampling import ratio, resampled_sums
+from earmark.speech.text import PLAIN, Normalisation, units
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,14 @@ class Difference:
     share_better: float
 
 
-def count_errors(reference: str, hypothesis: str, language: str) -> ErrorCounts:
-    """Edits between two texts in the units of `language`."""
-    expected, heard = units(reference, language), units(hypothesis, language)
+NO_COUNTS = ErrorCounts(0, 0, 0, 0)
+
+
+def count_errors(
+    reference: str, hypothesis: str, language: str, options: Normalisation = PLAIN
+) -> ErrorCounts:
+    """Edits between two texts in the units of `language`, once both are normalised by `options`."""
+    expected, heard = units(reference, language, options), units(hypothesis, language, options)
     if not expected or not heard:
         return ErrorCounts(0, len(heard), len(expected), len(expected))
     # jiwer splits on spaces: our units hold none, so joining them with a space keeps them whole
@@ -65,7 +71,12 @@ def count_errors(reference: str, hypothesis: str, language: str) -> ErrorCounts:
 
 def error_rate(counts: Iterable[ErrorCounts]) -> float:
     """Pooled error rate: all errors over all reference units. 0 for nothing to count."""
-    return sum(counts, ErrorCounts(0, 0, 0, 0)).rate
+    return total(counts).rate
+
+
+def total(counts: Iterable[ErrorCounts]) -> ErrorCounts:
+    """All counts together."""
+    return sum(counts, NO_COUNTS)
 
 
 def standard_error(counts: Sequence[ErrorCounts]) -> float:
@@ -89,9 +100,8 @@ def bootstrap_interval(
 
     Raises EarmarkError `speech:scoring:empty` without clips.
     """
-    errors, totals = _arrays(counts)
-    rates = _resampled(errors, totals, _draws(len(counts), resamples, seed))
-    low, high = np.quantile(rates, [(1 - level) / 2, (1 + level) / 2])
+    sums = resampled_sums(_arrays(counts), resamples=resamples, seed=seed)
+    low, high = np.quantile(ratio(sums[:, 0], sums[:, 1]), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
@@ -114,8 +124,9 @@ def paired_difference(
             f"{len(before)} clips before and {len(after)} after are not pairs.",
             "Score both models on the same clips.",
         )
-    draws = _draws(len(before), resamples, seed)
-    gaps = _resampled(*_arrays(after), draws) - _resampled(*_arrays(before), draws)
+    columns = [*_arrays(after), *_arrays(before)]
+    sums = resampled_sums(columns, resamples=resamples, seed=seed)
+    gaps = ratio(sums[:, 0], sums[:, 1]) - ratio(sums[:, 2], sums[:, 3])
     low, high = np.quantile(gaps, [(1 - level) / 2, (1 + level) / 2])
     value = error_rate(after) - error_rate(before)
     return Difference(value, float(low), float(high), float(np.mean(gaps < 0)))
@@ -128,12 +139,3 @@ def _arrays(counts: Sequence[ErrorCounts]) -> tuple[np.ndarray, np.ndarray]:
         )
     errors = np.array([count.errors for count in counts])
     return errors, np.array([count.reference_units for count in counts])
-
-
-def _draws(count: int, resamples: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, max(1, count), size=(resamples, max(1, count)))
-
-
-def _resampled(errors: np.ndarray, totals: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    rates: np.ndarray = errors[draws].sum(1) / np.maximum(1, totals[draws].sum(1))
-    return rates
