@@ -12,12 +12,11 @@ TEXTS = st.lists(st.sampled_from(["one", "two", "three", "灯", "开"]), max_siz
 
 
 def test_units_stand_beside_what_was_heard() -> None:
-    assert align("Turn ON the light", "turn the night uh", "en") == (
+    assert align("Turn ON the light", "turn the night", "en") == (
         Pair(Edit.SAME, "turn", "turn"),
         Pair(Edit.DELETED, "on", ""),
         Pair(Edit.SAME, "the", "the"),
         Pair(Edit.SUBSTITUTED, "light", "night"),
-        Pair(Edit.INSERTED, "", "uh"),
     )
     assert align("", "uh", "en") == (Pair(Edit.INSERTED, "", "uh"),)
     assert align("开灯", "", "zh") == (Pair(Edit.DELETED, "开", ""), Pair(Edit.DELETED, "灯", ""))
