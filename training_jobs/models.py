@@ -60,7 +60,12 @@ class Evaluation(models.Model):
     error_rate = models.FloatField(_("error rate"))
     low = models.FloatField(_("interval low"))
     high = models.FloatField(_("interval high"))
-    slices = models.JSONField(_("slices"), default=dict, help_text=_("by language and by dialect"))
+    counts = models.JSONField(
+        _("counts"), default=dict, help_text=_("substitutions, insertions, deletions and units")
+    )
+    slices = models.JSONField(
+        _("slices"), default=dict, help_text=_("by language, dialect, speaker, noise and length")
+    )
     clips = models.PositiveIntegerField(_("clips"))
     seed = models.PositiveIntegerField(_("bootstrap seed"))
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
@@ -77,3 +82,27 @@ class Evaluation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} {self.error_rate:.3f}"
+
+
+class Comparison(models.Model):
+    """Two models on the same clips of a frozen set: how well, how fast, how large, and whether it is chance.
+
+    `options` are what was asked for, `report` what was found: empty until the job is done, never edited after.
+    """
+
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="comparisons")
+    a = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="compared_as_a")
+    b = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="compared_as_b")
+    options = models.JSONField(_("settings"), default=dict)
+    report = models.JSONField(_("report"), default=dict)
+    job = models.OneToOneField(Job, null=True, on_delete=models.SET_NULL, related_name="comparison")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("comparison")
+        verbose_name_plural = _("comparisons")
+
+    def __str__(self) -> str:
+        return f"{self.a} / {self.b}"
