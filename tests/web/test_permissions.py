@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from earmark.accounts.models import User
 from earmark.accounts.roles import Role
+from earmark.speech.segmentation import SegmentationSettings
 from earmark.web import urls
 from tests.web import factories
 from tests.web.factories import World
@@ -71,6 +72,7 @@ def the_viewer(world: World) -> dict[str, Any]:
 
 ROUND = {"minutes": 1, "strategy": "annotation.acquisition.random", "audit_percent": 10, "seed": 3}
 TRAINING = {"recipe": "mean-teacher", "seed": 3, "overrides": ""}
+CUT = {name: str(value) for name, value in SegmentationSettings().to_json().items()}
 TABLE = [
     *(
         Row(name, Role.VIEWER)
@@ -92,6 +94,11 @@ TABLE = [
     Row("import_undo", Role.MANAGER, "post", the_import, answers=302),
     Row("import_server", Role.ADMIN, "post", sent={"source": "/srv"}, answers=302),
     Row("transcribe", Role.MANAGER, "post", answers=302),
+    Row("gate", Role.MANAGER),
+    Row("gate", Role.MANAGER, "post", sent={"least_snr_db": "3"}, answers=302),
+    Row("gate_preview", Role.MANAGER, sent={"least_snr_db": "3"}),
+    Row("recut", Role.MANAGER),
+    Row("recut", Role.MANAGER, "post", sent=CUT, answers=302),
     Row("round_new", Role.MANAGER),
     Row("round_new", Role.MANAGER, "post", sent=ROUND, answers=302),
     Row("round_sync", Role.MANAGER, "post", the_round, answers=302),

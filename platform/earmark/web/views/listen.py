@@ -43,7 +43,7 @@ def listen(request: HttpRequest, place: Place) -> HttpResponse:
 
 
 def _languages() -> dict[str, str]:
-    return {"auto": _("Find out"), "en": _("English"), "yue": _("Cantonese"), "zh": _("Mandarin")}
+    return {"auto": _("Automatic"), "en": _("English"), "yue": _("Cantonese"), "zh": _("Mandarin")}
 
 
 def _doubts() -> list[tuple[int, str]]:

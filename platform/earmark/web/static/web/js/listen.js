@@ -21,7 +21,8 @@ class ListenBox extends HTMLElement {
     this.find = (name) => this.querySelector(`[data-part="${name}"]`);
     this.said = new Said(this.find, this.told);
     this.microphone = new Microphone(this.find("meter"));
-    this.microphone.draw();
+    new ResizeObserver(() => this.microphone.draw()).observe(this.find("meter"));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.microphone.draw());
     this.find("record").addEventListener("click", () => this.record());
     this.find("discard").addEventListener("click", () => this.endRecording(false));
     this.find("choose").addEventListener("click", () => this.find("file").click());
