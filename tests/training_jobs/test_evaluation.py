@@ -8,19 +8,31 @@ from earmark.datasets.snapshots import freeze_test_set
 from earmark.recognition.models import Hypothesis, ModelVersion
 from earmark.speech.errors import EarmarkError
 from earmark.speech.scoring import count_errors
-from training_jobs.evaluation import Scored, score, slices
+from earmark.speech.slices import Traits
+from tests.recognition.world import Progress
+from training_jobs import evaluation
+from training_jobs.evaluation import score
+from training_jobs.scored import Scored, slices
 
 
 def test_slices_pool_errors_over_units_not_over_clips() -> None:
     scored = [
-        Scored(count_errors("one two three four", "one two three four", "en"), "en", "american"),
-        Scored(count_errors("one", "two", "en"), "en", "scottish"),
-        Scored(count_errors("一二", "一三", "zh"), "zh", "mandarin"),
+        Scored(
+            count_errors("one two three four", "one two three four", "en"),
+            Traits("en", "american", "ada", 25.0, 2.0),
+        ),
+        Scored(count_errors("one", "two", "en"), Traits("en", "scottish", "bo", 3.0, 0.5)),
+        Scored(count_errors("一二", "一三四", "zh"), Traits("zh", "mandarin", "bo", None, 0.9)),
     ]
     found = slices(scored)
-    assert found["language"]["en"] == {"error_rate": pytest.approx(0.2), "units": 5, "clips": 2}
+    assert found["language"]["en"] == {
+        "error_rate": pytest.approx(0.2), "substitutions": 1, "insertions": 0, "deletions": 0, "units": 5, "clips": 2,
+    }  # fmt: skip
     assert found["dialect"]["scottish"]["error_rate"] == 1.0
-    assert found["dialect"]["mandarin"]["error_rate"] == 0.5
+    assert found["dialect"]["mandarin"]["error_rate"] == 1.0
+    assert found["speaker"]["bo"]["clips"] == 2
+    assert {name: one["clips"] for name, one in found["snr"].items()} == {"0..5": 1, "20..30": 1, "": 1}
+    assert {name: one["insertions"] for name, one in found["duration"].items()} == {"..1": 1, "2..4": 0}
 
 
 @pytest.fixture
@@ -60,3 +72,11 @@ def test_an_unheard_clip_is_an_error_not_a_better_score(model: ModelVersion, tes
     with pytest.raises(EarmarkError, match="could not hear 1 clips") as raised:
         score(model, test_set)
     assert raised.value.error_id == "evaluation:test-set:unheard"
+
+
+def test_an_evaluation_keeps_the_kinds_of_errors(model: ModelVersion, test_set: Snapshot) -> None:
+    hear(model, test_set, ["one too", "three uh"])
+    found = evaluation.evaluate(model=model, snapshot=test_set, context=Progress())
+    assert found.counts == {"substitutions": 1, "insertions": 1, "deletions": 0, "units": 3}
+    assert (found.error_rate, found.clips) == (pytest.approx(2 / 3), 2)
+    assert set(found.slices) == {"language", "dialect", "speaker", "snr", "duration"}
