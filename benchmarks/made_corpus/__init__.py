@@ -41,8 +41,8 @@ class Made:
     imports: tuple[int, ...]
 
 
-def make(clips: int, *, seed: int) -> Made:
-    """Fill the empty tables; returns what was made."""
+def make(clips: int, *, seed: int, is_heard: bool = True) -> Made:
+    """Fill the empty tables; returns what was made. Unless it `is_heard`, no model has heard a clip yet."""
     from django.db import connection
 
     from earmark.corpus import tallies
@@ -50,7 +50,7 @@ def make(clips: int, *, seed: int) -> Made:
     rng = np.random.default_rng(seed)
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE corpus_clip DISABLE TRIGGER USER")
-        made = _rows(clips, rng)
+        made = _rows(clips, rng, is_heard)
         cursor.execute("ALTER TABLE corpus_clip ENABLE TRIGGER USER")
         tallies.recount()
         _restart_sequences(cursor)
@@ -72,8 +72,8 @@ def copy(model: Any, /, **columns: Iterable[Any]) -> None:
             rows.write_row(row)
 
 
-def _rows(clips: int, rng: np.random.Generator) -> Made:
-    from earmark.corpus.models import Collection
+def _rows(clips: int, rng: np.random.Generator, is_heard: bool) -> Made:
+    from earmark.corpus.models import Clip, Collection
     from earmark.recognition.models import Alias, ModelVersion
 
     collection = Collection.objects.create(slug="scale", name="Scale")
@@ -84,9 +84,13 @@ def _rows(clips: int, rng: np.random.Generator) -> Made:
     weights = 1 / np.arange(1, SPEAKERS + 1) ** 0.8
     voice = rng.choice(SPEAKERS, size=recordings, p=rng.permutation(weights / weights.sum()))
     imports = _recordings(collection.pk, voice, home, rng)
-    columns = _clips(collection.pk, np.repeat(voice, CLIPS_A_RECORDING), home, narrow, noise, split, rng)
-    _hypotheses(columns, models[-1].pk, models[0].pk, rng)
-    _labels(collection, models, columns, rng)
+    columns = _clips(np.repeat(voice, CLIPS_A_RECORDING), home, narrow, noise, split, rng)
+    if not is_heard:
+        columns |= {"state": ["new"] * clips, "confidence": [None] * clips, "flags": [""] * clips}
+    copy(Clip, collection=[collection.pk] * clips, created_at=[NOW] * clips, **columns)
+    if is_heard:
+        _hypotheses(columns, models[-1].pk, models[0].pk, rng)
+        _labels(collection, models, columns, rng)
     names = tuple(f"{DIALECTS[home[n]][1]}-{n:04d}" for n in range(SPEAKERS))
     return Made("scale", collection.pk, models[-1].pk, clips, recordings, names, imports)
 
@@ -159,7 +163,6 @@ def _recordings(
 
 
 def _clips(
-    collection: int,
     voice: np.ndarray,
     home: np.ndarray,
     narrow: np.ndarray,
@@ -167,8 +170,6 @@ def _clips(
     split: np.ndarray,
     rng: np.random.Generator,
 ) -> dict[str, list[Any]]:
-    from earmark.corpus.models import Clip
-
     count = len(voice)
     snr = (noise[voice] + rng.normal(0, 4, count)).round(2)
     silent = rng.random(count) < 0.01
@@ -210,12 +211,11 @@ def _clips(
         "confidence": confidence.tolist(),
         "flags": flags.tolist(),
     }
-    copy(Clip, collection=[collection] * count, created_at=[NOW] * count, **columns)
     return columns
 
 
 def _hypotheses(columns: dict[str, list[Any]], champion: int, other: int, rng: np.random.Generator) -> None:
-    from earmark.recognition.models import Hypothesis
+    from earmark.recognition.models import Hypothesis, HypothesisDetails
 
     spoken = _spoken(rng)
     clips = columns["id"]
@@ -228,11 +228,16 @@ def _hypotheses(columns: dict[str, list[Any]], champion: int, other: int, rng: n
         clip=[clip for clip, _model in heard],
         model=[model for _clip, model in heard],
         text=[text for text, _tokens in texts],
-        tokens=[tokens for _text, tokens in texts],
         confidence=columns["confidence"] + rng.random(len(clips[::2])).round(4).tolist(),
         features=["{}"] * len(heard),
         flags=flags,
         created_at=[NOW] * len(heard),
+    )
+    copy(
+        HypothesisDetails,
+        hypothesis=range(1, len(heard) + 1),
+        tokens=[tokens for _text, tokens in texts],
+        words=["[]"] * len(heard),
     )
 
 

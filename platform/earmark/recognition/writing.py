@@ -5,10 +5,12 @@ The writer works in a thread beside the model. What it has not committed, it has
 
 import json
 import math
+import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, Queue
@@ -16,6 +18,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -28,6 +31,7 @@ from earmark.speech.engine import Heard
 
 BATCHES_AHEAD = 4
 """Batches that may wait to be written, with their waveforms: then the model waits."""
+MOST_ASSESSORS = 8
 ROUNDED = 4
 CLIP, HYPOTHESIS, DETAILS = (model._meta.db_table for model in (Clip, Hypothesis, HypothesisDetails))
 
@@ -43,22 +47,30 @@ class Written:
     writing: float = 0.0
 
 
-Batch = tuple[ModelVersion, list[tuple[Sounding, Heard]], list[Sounding]]
-"""A model, what it heard, and the clips it could not hear."""
+@dataclass(frozen=True)
+class Batch:
+    """What `model` heard, each to be trusted as `assessed` says, and the clips it could not hear."""
+
+    model: ModelVersion
+    results: list[tuple[Sounding, Heard]]
+    failed: list[Sounding]
+    assessed: Future[list[Confidence]]
 
 
 class Writer:
-    """Writes batches in a thread of its own, in their order. Leaving the block waits until all is committed.
+    """Writes batches in a thread of its own, in their order, each as soon as others have said how far to trust it.
 
-    Inside a transaction of the caller's the batches are written by the caller's own thread: no other would see the
-    rows they stand on. An error while writing is raised by the next `put`, or on leaving the block; nothing is
-    written after it.
+    Leaving the block waits until all is committed. Inside a transaction of the caller's the batches are written by the
+    caller's own thread: no other would see the rows they stand on. An error while writing is raised by the next `put`,
+    or on leaving the block; nothing is written after it.
     """
 
     def __init__(self) -> None:
         self.written = Written()
         self._waiting: Queue[Batch | None] = Queue(BATCHES_AHEAD)
         self._error: BaseException | None = None
+        self._assessors = ThreadPoolExecutor(_assessors(), thread_name_prefix="assessing")
+        self._told = threading.Lock()
         self._thread: threading.Thread | None = None
         if not connection.in_atomic_block:
             self._thread = threading.Thread(target=self._work, name="writing", daemon=True)
@@ -74,6 +86,7 @@ class Writer:
         if self._thread:
             self._waiting.put(None)
             self._thread.join()
+        self._assessors.shutdown()
         if error is None:
             self._raise()
 
@@ -82,7 +95,7 @@ class Writer:
     ) -> None:
         """Have a batch written; waits while BATCHES_AHEAD wait. Raises what went wrong with an earlier one."""
         self._raise()
-        batch = (model, results, list(failed))
+        batch = Batch(model, results, list(failed), self._assessors.submit(self._assess, results))
         if self._thread:
             self._waiting.put(batch)
         else:
@@ -113,22 +126,33 @@ class Writer:
         except BaseException as error:  # noqa: BLE001  it belongs to the thread that hears, and is raised there
             self._error = error
 
+    def _assess(self, results: list[tuple[Sounding, Heard]]) -> list[Confidence]:
+        began = time.perf_counter()
+        found = [clip_confidence(heard, one.clip.seconds, one.samples) for one, heard in results]
+        with self._told:
+            self.written.assessing += time.perf_counter() - began
+        return found
+
     def _write(self, batches: list[Batch]) -> None:
-        for model in dict.fromkeys(model for model, _results, _failed in batches):
-            results = [one for of, some, _failed in batches if of == model for one in some]
-            failed = [one for of, _results, some in batches if of == model for one in some]
+        for model in dict.fromkeys(batch.model for batch in batches):
+            own = [batch for batch in batches if batch.model == model]
+            trusted = [how for batch in own for how in batch.assessed.result()]
+            results = [one for batch in own for one in batch.results]
+            failed = [one for batch in own for one in batch.failed]
             began = time.perf_counter()
-            trusted = [clip_confidence(heard, one.clip.seconds, one.samples) for one, heard in results]
-            assessed = time.perf_counter()
             rows = [row_of(one.clip, heard, how) for (one, heard), how in zip(results, trusted, strict=True)]
-            if rows or failed:
-                write(model, rows, failed)
+            write(model, rows, failed)
             told = self.written
-            told.writing += time.perf_counter() - assessed
-            told.assessing += assessed - began
+            told.writing += time.perf_counter() - began
             told.heard += len(results)
             told.seconds += sum(one.clip.seconds for one in [*(sounding for sounding, _ in results), *failed])
             told.failures.update(one.error.error_id for one in failed if one.error)
+
+
+def _assessors() -> int:
+    """Beside a model on the CPU one thread; beside one on an accelerator all cores but that which feeds it."""
+    on_cpu = settings.EARMARK.device.startswith("cpu")
+    return 1 if on_cpu else max(1, min(MOST_ASSESSORS, len(os.sched_getaffinity(0)) - 1))
 
 
 class Row(NamedTuple):
