@@ -1,7 +1,7 @@
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 
-from training_jobs.models import Evaluation, TrainingJob
+from training_jobs.models import Comparison, Evaluation, TrainingJob
 
 
 @admin.register(TrainingJob)
@@ -17,3 +17,10 @@ class EvaluationAdmin(ModelAdmin):
     list_display = ("id", "model", "snapshot", "error_rate", "low", "high", "clips", "created_at")
     list_select_related = ("model", "snapshot")
     raw_id_fields = ("model", "snapshot")
+
+
+@admin.register(Comparison)
+class ComparisonAdmin(ModelAdmin):
+    list_display = ("id", "a", "b", "snapshot", "created_at")
+    list_select_related = ("a", "b", "snapshot")
+    raw_id_fields = ("a", "b", "snapshot", "job", "created_by")

@@ -6,8 +6,8 @@ from earmark.datasets.models import Snapshot
 from earmark.datasets.snapshots import test_set
 from earmark.jobs.registry import Context, handler
 from earmark.recognition.models import ModelVersion
-from training_jobs import evaluation, services, training
-from training_jobs.models import TrainingJob
+from training_jobs import comparing, evaluation, services, training
+from training_jobs.models import Comparison, TrainingJob
 
 
 @handler("training_jobs.train", queue="gpu")
@@ -33,3 +33,16 @@ def evaluate(context: Context, *, model_id: int, snapshot_id: int) -> dict[str, 
         context=context,
     )
     return {"evaluation": result.pk, "error_rate": result.error_rate, "interval": [result.low, result.high]}
+
+
+@handler("training_jobs.compare", queue="gpu")
+def compare(context: Context, *, comparison_id: int) -> dict[str, Any]:
+    """Compare two models on one frozen set."""
+    asked = Comparison.objects.select_related("snapshot__collection", "a", "b")
+    done = comparing.compare(asked.get(pk=comparison_id), context)
+    overall = done.report["overall"]
+    return {
+        "comparison": done.pk,
+        "error_rates": [overall["a"]["error_rate"], overall["b"]["error_rate"]],
+        "difference": overall["difference"]["value"],
+    }

@@ -1,7 +1,9 @@
 """The model registry: which models there are, what each is made of, and which plays which part in a collection."""
 
+import gc
 import hashlib
 import re
+import sys
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -190,8 +192,21 @@ class EngineCache:
             self._engines.move_to_end(key)
             return self._engines[key]
 
+    def clear(self) -> None:
+        """Let go of all of them."""
+        with self._lock:
+            self._engines.clear()
+
 
 _engines = EngineCache(ENGINES_KEPT)
+
+
+def put_engines_away() -> None:
+    """Let go of the models this process holds, for others that need its memory; they are loaded again when wanted."""
+    _engines.clear()
+    gc.collect()
+    if torch := sys.modules.get("torch"):
+        torch.cuda.empty_cache()
 
 
 def engine_for(model: ModelVersion) -> Engine:
