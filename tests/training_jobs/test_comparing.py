@@ -135,7 +135,7 @@ def test_a_comparison_hears_what_is_missing_and_measures_each_model_alone(
         assert measured[name]["languages"] == ["en", "yue", "zh"]
         assert 10_000_000 < measured[name]["peak_bytes"] < 4_000_000_000
         assert measured[name]["parameters"] is None
-    assert AuditEntry.objects.filter(action="request comparison").count() == 1
+    assert AuditEntry.objects.filter(verb="request comparison").count() == 1
 
 
 def test_what_cannot_be_compared_is_refused(
