@@ -3,7 +3,8 @@
 #   make setup   install or update what is needed; costs nothing when nothing changed
 #   make run     start the platform on what it already holds
 #   make demo    run the whole loop on demo speech, then stay up (ARGS=--exit to stop when done)
-#   make test    every test, against real PostgreSQL, Redis, Label Studio and a browser (ARGS for pytest)
+#   make test    every test, against real PostgreSQL, Redis, Label Studio and a browser, in two
+#                processes with services of their own (ARGS for pytest)
 #   make check   format, lint, types, layers, migrations, OpenAPI drift
 #   make bench   the benchmarks, into docs/benchmarks/ (ARGS=--quick for a short look)
 #   make clean   remove what was installed and cached; the data in var/ stays
@@ -56,7 +57,7 @@ demo: setup
 	@$(BIN)/earmark demo $(ARGS)
 
 test: setup
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: setup
 	$(BIN)/ruff format --check .

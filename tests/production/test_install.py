@@ -57,7 +57,7 @@ def test_a_wheel_of_torch_at_hand_is_used(checkout: Path) -> None:
     assert _after(words, "--find-links") == [str(wheels)]
     assert "--torch-backend" not in words
     assert _after(words, "-c") == ["constraints.txt"]
-    assert words[-1] == ".[local,dev]"
+    assert words[-1] == ".[local,gradio,dev]"
 
 
 def test_without_one_torch_comes_from_its_own_index_for_cpus(checkout: Path) -> None:
