@@ -37,7 +37,7 @@ people speak, or next to nothing said in all that time. `silence`: nothing in th
 `no_speech`: there is no voice in the clip, or not long enough to say this. `wrong_language`: another script, or the
 engine itself recognised another language. `misaligned`: the aligner finds nothing in the audio that fits the text."""
 
-VOICE_ENOUGH = 2.0
+VOICE_ENOUGH = 1.5
 """How many times the least time a text needs there may be of voice before more tells nothing."""
 _FULLEST, _EMPTIEST = 1.0, 0.01
 _SILENCE_DBFS = -55.0
@@ -64,12 +64,18 @@ class Confidence:
 
 
 def clip_confidence(
-    heard: Heard, seconds: float, waveform: np.ndarray | None = None, *, language: str = ""
+    heard: Heard,
+    seconds: float,
+    waveform: np.ndarray | None = None,
+    *,
+    language: str = "",
+    voice_seconds: float | None = None,
 ) -> Confidence:
     """Confidence in what was heard in a clip of `seconds`, said to be in `language` (empty where nobody knows).
 
-    With `waveform` (float32 [n], 16 kHz) text over silence and text without a voice are flagged, too. Features are
-    finite; what the engine does not tell is left out.
+    With `waveform` (float32 [n], 16 kHz) text over silence and text without a voice are flagged, too. Finding the
+    voice takes about a millisecond for each second: where it was measured already, as when a recording is ingested,
+    give `voice_seconds`. Features are finite; what the engine does not tell is left out.
 
     The value is a product of three numbers in 0..1, each squared: the geometric mean of the token probabilities, the
     lowest of them, and 1 - entropy over its maximum; 0.5 from an engine that tells no probability; a quarter of that
@@ -83,7 +89,7 @@ def clip_confidence(
         )
     features = {**_token_features(heard.tokens), **_text_features(heard, seconds), **_fit(heard)}
     if waveform is not None:
-        features |= _voice_features(heard.text, waveform)
+        features |= _sound_features(heard.text, waveform, voice_seconds)
     flags = _flags(heard, features, language)
     value = 0.0 if "empty" in flags else _trust(features) * (_FLAGGED_SHARE if flags else 1.0)
     return Confidence(value, features, flags)
@@ -128,18 +134,15 @@ def _fit(heard: Heard) -> dict[str, float]:
     }
 
 
-def _voice_features(text: str, waveform: np.ndarray) -> dict[str, float]:
-    """`voice`: how likely the surest frame holds a voice; `voice_for_text`: voice over the least time the text needs."""
+def _sound_features(text: str, waveform: np.ndarray, voice_seconds: float | None) -> dict[str, float]:
+    """`loudest_dbfs`, and `voice_for_text`: seconds of voice over the least time anybody needs to say the text."""
     loudest = max(_LOWEST, loudest_dbfs(waveform))
-    if loudest < _SILENCE_DBFS:
-        return {"loudest_dbfs": loudest, "voice": 0.0, "voice_for_text": 0.0}
     needed = max(_SHORTEST_WORD, shortest_seconds(text))
-    voice = voice_in(waveform, enough=VOICE_ENOUGH * needed)
-    return {
-        "loudest_dbfs": loudest,
-        "voice": voice.surest,
-        "voice_for_text": min(VOICE_ENOUGH, voice.seconds / needed),
-    }
+    if loudest < _SILENCE_DBFS:
+        voice_seconds = 0.0
+    elif voice_seconds is None:
+        voice_seconds = voice_in(waveform, enough=VOICE_ENOUGH * needed)
+    return {"loudest_dbfs": loudest, "voice_for_text": min(VOICE_ENOUGH, voice_seconds / needed)}
 
 
 def _flags(heard: Heard, features: Mapping[str, float], language: str) -> tuple[str, ...]:

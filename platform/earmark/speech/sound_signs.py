@@ -1,7 +1,6 @@
 """What a clip's sound alone gives away: how loud it gets, and for how long somebody's voice is in it."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,14 +12,6 @@ _VOICED = 0.5
 _AT_ONCE = 32 * VOICE_FRAME
 
 
-@dataclass(frozen=True)
-class Voice:
-    """How much voice was found: the surest of its frames, 0 to 1, and `seconds` in which it is likelier than not."""
-
-    surest: float
-    seconds: float
-
-
 def loudest_dbfs(waveform: np.ndarray) -> float:
     """Level of the loudest tenth of a second of float32 [n] at 16 kHz, dB of full scale; -inf for digital silence."""
     frame = round(_FRAME_SECONDS * SAMPLE_RATE)
@@ -29,21 +20,19 @@ def loudest_dbfs(waveform: np.ndarray) -> float:
     return 20 * math.log10(loudest) if loudest > 0 else -math.inf
 
 
-def voice_in(waveform: np.ndarray, *, enough: float) -> Voice:
-    """The voice Silero finds in float32 [n] at 16 kHz, a second at a time, until there is `enough` of it, s.
+def voice_in(waveform: np.ndarray, *, enough: float) -> float:
+    """Seconds of float32 [n] at 16 kHz in which Silero finds a voice likelier than not, at least `enough` of them.
 
-    Listening stops early because what follows would change nothing for who asks: most clips are speech, and of
-    those a part of the first second or two is heard.
+    Listening goes on a second at a time and stops where there is enough: more would change nothing for who asks.
     """
     detector = VoiceDetector()
     for first in range(0, len(waveform), _AT_ONCE):
         detector.add(waveform[first : first + _AT_ONCE])
-        found = _voice(detector.so_far())
-        if found.seconds >= enough:
+        found = _voiced_seconds(detector.so_far())
+        if found >= enough:
             return found
-    return _voice(detector.finish())
+    return _voiced_seconds(detector.finish())
 
 
-def _voice(likely: np.ndarray) -> Voice:
-    seconds = np.count_nonzero(likely > _VOICED) * VOICE_FRAME / SAMPLE_RATE
-    return Voice(float(likely.max(initial=0.0)), seconds)
+def _voiced_seconds(likely: np.ndarray) -> float:
+    return float(np.count_nonzero(likely > _VOICED) * VOICE_FRAME / SAMPLE_RATE)

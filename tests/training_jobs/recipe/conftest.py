@@ -12,7 +12,6 @@ import torch
 
 from earmark.speech.examples import training_batch
 from earmark.speech.model_folder import save_model
-from earmark.speech.sound_signs import Voice
 from earmark.speech.tiny_model import untrained_tiny_model
 from training_jobs.recipe.job_folder import JobFolder
 from training_jobs.recipe.manifest import ClipEntry
@@ -32,7 +31,7 @@ def sound(seconds: float, pitch: float) -> np.ndarray:
 @pytest.fixture(autouse=True)
 def everybody_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tones stand for speech here: the voice detector knows better."""
-    monkeypatch.setattr("earmark.speech.confidence.voice_in", lambda _waveform, *, enough: Voice(1.0, enough))
+    monkeypatch.setattr("earmark.speech.confidence.voice_in", lambda _waveform, *, enough: enough)
 
 
 @pytest.fixture(scope="session")
