@@ -137,6 +137,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "earmark.recognition.sweep_listenings",
         "schedule": schedule(timedelta(minutes=5)),
     },
+    "thin details": {"task": "earmark.loop.thin_details", "schedule": schedule(timedelta(hours=6))},
     "fold tallies": {"task": "earmark.corpus.fold_tallies", "schedule": schedule(timedelta(seconds=30))},
     "poll open rounds": {"task": "annotation.poll_open_rounds", "schedule": schedule(timedelta(seconds=60))},
 }

@@ -117,11 +117,12 @@ def doubt(logprob: float) -> int:
 def runs(tokens: Sequence[Sequence[Any]]) -> Iterator[tuple[str, int, float]]:
     """`(text, doubt, least probability)` for each stretch of tokens with one doubt.
 
-    A token without text is part of the character its successor ends: its doubt counts there.
+    A token without text is part of the character its successor ends: its doubt counts there. Where the engine did not
+    tell a probability, there is no doubt to show.
     """
     text, level, least, pending = "", 0, 1.0, 0.0
     for piece, logprob, *_rest in tokens:
-        logprob = min(logprob, pending)
+        logprob = min(0.0 if logprob is None else logprob, pending)
         if not piece:
             pending = logprob
             continue

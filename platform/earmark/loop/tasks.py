@@ -1,0 +1,10 @@
+"""What beat asks of this floor."""
+
+from celery import shared_task
+
+from earmark.loop import retention
+
+
+@shared_task(name="earmark.loop.thin_details")
+def thin_details() -> bool:
+    return retention.submit_thinning() is not None
