@@ -30,7 +30,10 @@ COMMANDS = {
     "snapshot": "earmark.config.commands.learning:snapshot",
     "train": "earmark.config.commands.learning:train",
     "evaluate": "earmark.config.commands.learning:evaluate",
+    "compare": "earmark.config.commands.comparing:compare",
+    "model": "earmark.config.commands.models:model",
     "promote": "earmark.config.commands.learning:promote",
+    "serve-gradio": "earmark.config.commands.listening:serve_gradio",
     "export": "earmark.config.commands.learning:export",
 }
 

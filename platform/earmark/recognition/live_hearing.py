@@ -11,7 +11,7 @@ from earmark.speech.audio import MIN_CLIP_SECONDS
 from earmark.speech.confidence import Confidence, clip_confidence
 from earmark.speech.cutting import Stretch
 from earmark.speech.decoding import Decoder, Limits, check_worth_keeping
-from earmark.speech.engine import Engine, Heard
+from earmark.speech.engine import AUTO, Engine, Heard
 from earmark.speech.errors import EarmarkError
 from earmark.speech.surveyed import Wanted
 
@@ -96,7 +96,9 @@ def hear(path: Path, found: Cut, *, name: str, engine: Engine, language: str) ->
         for heard in said:
             yield HeardClip(number, start, seconds, heard)
         if heard:
-            yield HeardClip(number, start, seconds, heard, clip_confidence(heard, seconds, samples))
+            asked = "" if language == AUTO else language
+            sure = clip_confidence(heard, seconds, samples, language=asked)
+            yield HeardClip(number, start, seconds, heard, sure)
 
 
 def _check_length(name: str, seconds: float) -> None:
