@@ -4,7 +4,7 @@ from typing import Any
 
 from earmark.corpus.models import Collection
 from earmark.jobs.registry import Context, handler
-from earmark.recognition import carrying, runs, shards
+from earmark.recognition import carrying, registering, runs, shards
 from earmark.recognition.champion_shown import follow_champion
 from earmark.recognition.live import KIND, run_listening, stopped
 
@@ -31,3 +31,9 @@ def follow(context: Context, *, collection_id: int) -> dict[str, Any]:
 def listen(context: Context, *, listening_id: int) -> dict[str, Any]:
     """Hear what somebody waits for."""
     return run_listening(context, listening_id=listening_id)
+
+
+@handler(registering.KIND, queue="gpu")
+def register(context: Context, *, name: str, source: str, engine: str) -> dict[str, Any]:
+    """Register a model that the workers see."""
+    return registering.register(name=name, source=source, engine=engine)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from earmark.config.commands.models import find_model
 from earmark.config.commands.session import collection_option, find_collection, follow, platform_command, say
 from earmark.speech.errors import EarmarkError
 
 if TYPE_CHECKING:
     from earmark.datasets.models import Snapshot
-    from earmark.recognition.models import ModelVersion
 
 
 @click.command()
@@ -85,7 +85,7 @@ def evaluate(model: str, slug: str | None, as_json: bool) -> None:
             f"Collection {collection.slug} has no frozen test set.",
             "Freeze it with `earmark snapshot --test`.",
         )
-    job = request_evaluation(model=_model(model), snapshot=frozen)
+    job = request_evaluation(model=find_model(model), snapshot=frozen)
     say(follow(job, "evaluate", as_json=as_json).result, as_json=as_json)
 
 
@@ -98,7 +98,7 @@ def promote(model: str, slug: str | None, as_json: bool) -> None:
     from earmark.recognition.registry import set_alias
 
     collection = find_collection(slug)
-    set_alias(collection=collection, name="champion", model=_model(model), by=None)
+    set_alias(collection=collection, name="champion", model=find_model(model), by=None)
     say({"collection": collection.slug, "champion": model}, as_json=as_json)
 
 
@@ -137,18 +137,6 @@ def _overrides(pairs: tuple[str, ...]) -> dict[str, Any]:
         except json.JSONDecodeError:
             values[name] = value
     return values
-
-
-def _model(name: str) -> "ModelVersion":
-    from earmark.recognition.models import ModelVersion
-
-    found = ModelVersion.objects.filter(name=name).first()
-    if found is None:
-        known = ", ".join(ModelVersion.objects.values_list("name", flat=True)[:10])
-        raise EarmarkError(
-            "recognition:model:unknown", f"There is no model version {name!r}.", f"The newest are: {known}."
-        )
-    return found
 
 
 def _snapshot(slug: str | None, digest: str | None) -> "Snapshot":
