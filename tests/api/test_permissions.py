@@ -44,12 +44,12 @@ READ = [
             f"{IN}{each}/"
             for each in (
                 "status", "imports", "recordings", "clips", "hypotheses", "references", "rounds", "annotations",
-                "snapshots", "exports", "training-jobs", "evaluations", "aliases", "jobs",
+                "snapshots", "exports", "training-jobs", "evaluations", "aliases", "jobs", "transcriptions",
             )
         ),
         "imports/{pk}/", "imports/{pk}/files/", "recordings/{pk}/", "clips/{pk}/", "models/{pk}/", "rounds/{pk}/",
         "rounds/{pk}/clips/", "rounds/{pk}/annotations/", "snapshots/{pk}/", "snapshots/{pk}/items/", "exports/{pk}/",
-        "training-jobs/{pk}/", "training-jobs/{pk}/metrics/", "jobs/{pk}/",
+        "transcriptions/{pk}/", "training-jobs/{pk}/", "training-jobs/{pk}/metrics/", "jobs/{pk}/",
     )
 ]  # fmt: skip
 WRITE = [
@@ -85,6 +85,7 @@ WRITE = [
         method="POST", path=f"{IN}listenings/", needs=Role.VIEWER, status=202, body=heard, format="multipart"
     ),
     Row(method="POST", path=f"{IN}transcriptions/", needs=Role.MANAGER, status=202),
+    Row(method="POST", path="transcriptions/{pk}/cancel/", needs=Role.MANAGER, status=202),
     Row(
         method="POST",
         path=f"{IN}rounds/",

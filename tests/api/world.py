@@ -24,6 +24,7 @@ from earmark.corpus.models import (
 from earmark.datasets.models import Export, Snapshot, SnapshotItem
 from earmark.jobs.models import Job, Status
 from earmark.recognition.models import Alias, Hypothesis, HypothesisDetails, ModelVersion
+from tests.recognition.world import make_run
 from training_jobs.models import Evaluation, TrainingJob, TrainingMetric
 
 PASSWORD = "a quiet room"
@@ -213,5 +214,6 @@ def build(slug: str = "cantonese", *, per_side: int = 3) -> World:
             "exports": export.pk,
             "training-jobs": training.pk,
             "jobs": training.job_id or 0,
+            "transcriptions": make_run(collection, model).pk,
         },
     )

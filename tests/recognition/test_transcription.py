@@ -236,6 +236,8 @@ def test_the_same_run_asked_for_twice_is_one_job_and_ends_with_its_figures(
         "seconds": 0.5,
         "failed": 0,
         "failures": {},
+        "shards": 1,
+        "pace": Job.objects.get(pk=job.pk).result["pace"],
     }
 
 

@@ -2,15 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from hashlib import sha256
 from itertools import count
+from typing import Any
 
 import numpy as np
 from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from earmark.corpus.models import Clip, Collection, Recording, Reference, Speaker, Split
+from earmark.jobs.models import ELSEWHERE, Job, Status
 from earmark.jobs.running import Cancelled
 from earmark.recognition.models import ModelVersion
+from earmark.recognition.run_models import Priority, TranscriptionRun, TranscriptionShard
 from earmark.speech.audio import SAMPLE_RATE, write_flac
 from earmark.speech.engine import Heard
 from earmark.speech.stub import StubEngine, heard
@@ -92,6 +97,34 @@ def make_clip(
     if text is not None:
         Reference.objects.create(clip=clip, version=1, text=text, kind=Reference.Kind.IMPORTED)
     return clip
+
+
+def make_run(collection: Collection, model: ModelVersion, **fields: Any) -> TranscriptionRun:
+    """A run half done: one part heard, with a failure, one waiting."""
+    asked = {"collection_id": collection.pk, "model_id": model.pk, "only": "pool"}
+    job = Job.objects.create(
+        kind="recognition.transcribe", queue="cpu", scope=collection.scope, arguments=asked, status=Status.RUNNING,
+        worker=ELSEWHERE, lease_until=timezone.now() + timedelta(hours=1),
+    )  # fmt: skip
+    run = TranscriptionRun.objects.create(
+        collection=collection,
+        model=model,
+        only="pool",
+        queue="gpu",
+        job=job,
+        planned_at=timezone.now(),
+        **fields,
+    )
+    for status, heard_clips in (
+        (TranscriptionShard.Status.DONE, 40),
+        (TranscriptionShard.Status.RUNNING, 10),
+    ):
+        TranscriptionShard.objects.create(
+            run=run, queue="gpu", priority=Priority.NEW, first_clip=1, last_clip=50, clip_ids=[1], clips=42,
+            seconds=120.0, status=status, heard=heard_clips, seconds_done=2.4 * heard_clips,
+            busy_seconds=heard_clips / 10, failures={"corpus:audio:unreadable": 2},
+        )  # fmt: skip
+    return run
 
 
 @dataclass

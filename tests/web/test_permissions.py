@@ -13,6 +13,7 @@ from earmark.accounts.models import User
 from earmark.accounts.roles import Role
 from earmark.speech.segmentation import SegmentationSettings
 from earmark.web import urls
+from tests.recognition.world import make_run
 from tests.web import factories
 from tests.web.factories import World
 
@@ -54,6 +55,10 @@ def the_job(world: World) -> dict[str, Any]:
     return {"pk": world.running.job_id}
 
 
+def the_run(world: World) -> dict[str, Any]:
+    return {"pk": make_run(world.collection, world.models[0]).pk}
+
+
 def the_snapshot(world: World) -> dict[str, Any]:
     return {"pk": world.test_set.pk}
 
@@ -78,7 +83,7 @@ TABLE = [
         Row(name, Role.VIEWER)
         for name in (
             "collection", "clips", "rounds", "trainings", "models", "progress", "imports", "snapshots", "jobs",
-            "people", "progress_confidence", "speakers", "corpus", "recordings", "listen",
+            "people", "progress_confidence", "speakers", "corpus", "recordings", "transcriptions", "listen",
         )
     ),
     Row("clip", Role.VIEWER, of=a_clip),
@@ -88,6 +93,9 @@ TABLE = [
     Row("model", Role.VIEWER, of=the_base),
     Row("import", Role.VIEWER, of=the_import),
     Row("job", Role.VIEWER, of=the_job),
+    Row("transcription", Role.VIEWER, of=the_run),
+    Row("transcription_start", Role.MANAGER, "post", sent={"only": "pool"}, answers=302),
+    Row("transcription_cancel", Role.MANAGER, "post", the_run, answers=302),
     Row("reference_set", Role.REVIEWER, "post", a_clip, {"text": "what is said"}, 302),
     Row("fitness_set", Role.REVIEWER, "post", a_clip, {"fit": "no", "why": "a door slams"}, 302),
     Row("import_retry", Role.MANAGER, "post", the_import, answers=302),

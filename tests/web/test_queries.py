@@ -9,6 +9,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from earmark.recognition.run_models import TranscriptionRun
+from tests.recognition.world import make_run
 from tests.web import factories
 from tests.web.factories import World
 
@@ -35,6 +37,8 @@ MOST = {
     "progress": 13,
     "progress_confidence": 7,
     "listen": 7,
+    "transcriptions": 13,
+    "transcription": 10,
     "imports": 9,
     "import": 12,
     "snapshots": 8,
@@ -43,6 +47,10 @@ MOST = {
     "people": 7,
 }
 """Queries a page may take, those of session, person, collection and role included."""
+
+
+def a_run(world: World) -> TranscriptionRun:
+    return make_run(world.collection, world.models[0])
 
 
 def arguments(name: str, world: World) -> dict[str, Any]:
@@ -54,6 +62,7 @@ def arguments(name: str, world: World) -> dict[str, Any]:
         "model": {"pk": world.models[1].pk},
         "import": {"pk": factories.an_import(world.collection).pk},
         "job": {"pk": world.failed.pk},
+        "transcription": {"pk": (TranscriptionRun.objects.first() or a_run(world)).pk},
     }.get(name, {})
 
 

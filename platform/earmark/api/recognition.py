@@ -1,4 +1,4 @@
-"""Models, the parts they play, and having clips heard."""
+"""Models and the parts they play."""
 
 from typing import Any
 
@@ -12,16 +12,11 @@ from rest_framework.response import Response
 from earmark.accounts.models import User
 from earmark.accounts.roles import Role
 from earmark.api.access import Answering, InCollection
-from earmark.api.describing import ONCE
-from earmark.api.idempotency import once_per_key
-from earmark.api.jobs import Accepted, accepted
 from earmark.api.pagination import ById, NewestFirst
 from earmark.corpus.access import visible_collections
 from earmark.loop.promotion import promote_if_better
 from earmark.recognition.models import Alias, ModelVersion
 from earmark.recognition.registry import set_alias
-from earmark.recognition.runs import submit_transcription
-from earmark.recognition.transcription import Only
 
 
 def visible_models(person: User) -> QuerySet[ModelVersion]:
@@ -125,24 +120,3 @@ class Promotions(InCollection):
             set_alias(collection=self.collection, name=Alias.Name(name), model=model, by=self.person)
         alias = Alias.objects.select_related("model").get(collection=self.collection, name=name)
         return Response(PromotionOut({"alias": alias, "reason": reason}).data)
-
-
-class TranscriptionIn(serializers.Serializer[Any]):
-    model = VisibleModel(required=False, help_text="the champion when not given")
-    only = serializers.ChoiceField(choices=[str(each) for each in Only], default=str(Only.POOL))
-
-
-class Transcriptions(InCollection):
-    """Have clips heard that the model has not heard yet."""
-
-    serializer_class = TranscriptionIn
-    needs = {"POST": Role.MANAGER}
-
-    @extend_schema(summary="Transcribe", responses={202: Accepted}, parameters=[ONCE])
-    @once_per_key
-    def post(self, request: Request, slug: str) -> Response:
-        sent = self.get_serializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        return accepted(
-            self, submit_transcription(collection=self.collection, by=self.person, **sent.validated_data)
-        )

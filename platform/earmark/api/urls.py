@@ -16,6 +16,7 @@ from earmark.api import (
     rounds,
     sign_in,
     training,
+    transcriptions,
 )
 
 app_name = "api"
@@ -34,7 +35,7 @@ of_a_collection: list[URLPattern] = [
     path("recut/", cutting.Recut.as_view(), name="recut"),
     path("hypotheses/", corpus.Hypotheses.as_view(), name="hypotheses"),
     path("references/", corpus.References.as_view(), name="references"),
-    path("transcriptions/", recognition.Transcriptions.as_view(), name="transcriptions"),
+    path("transcriptions/", transcriptions.Transcriptions.as_view(), name="transcriptions"),
     path("rounds/", rounds.Rounds.as_view(), name="rounds"),
     path("annotations/", rounds.Annotations.as_view(), name="annotations"),
     path("snapshots/", datasets.Snapshots.as_view(), name="snapshots"),
@@ -75,6 +76,12 @@ version_1: list[URLPattern | URLResolver] = [
     path("training-jobs/<int:pk>/metrics/", training.TrainingMetrics.as_view(), name="training-metrics"),
     path("training-jobs/<int:pk>/cancel/", training.TrainingCancel.as_view(), name="training-cancel"),
     path("listenings/<uuid:key>/", listening.OneListening.as_view(), name="listening"),
+    path("transcriptions/<int:pk>/", transcriptions.OneTranscription.as_view(), name="transcription"),
+    path(
+        "transcriptions/<int:pk>/cancel/",
+        transcriptions.TranscriptionCancel.as_view(),
+        name="transcription-cancel",
+    ),
     path("jobs/<int:pk>/", jobs.OneJob.as_view(), name="job"),
     path("jobs/<int:pk>/cancel/", jobs.JobCancel.as_view(), name="job-cancel"),
 ]

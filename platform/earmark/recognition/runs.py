@@ -84,9 +84,15 @@ def conduct(context: Context) -> dict[str, Any]:
     """Plan the run whose job this is, then look after it until every shard has ended; returns what came of it.
 
     Raises Later while shards are under way, and EarmarkError: that of the shard the run ended on, or
-    `recognition:run:incomplete`.
+    `recognition:run:incomplete` or `:unknown`.
     """
-    run = TranscriptionRun.objects.select_related("collection", "model", "job").get(job=context.job_id)
+    run = TranscriptionRun.objects.select_related("collection", "model", "job").filter(job=context.job_id).first()
+    if run is None:
+        raise EarmarkError(
+            "recognition:run:unknown",
+            f"Job {context.job_id} belongs to no transcription run.",
+            "It was asked for before runs were kept. Transcribe again.",
+        )
     if run.planned_at is None:
         plan(run)
     shards.fail_exhausted(run)
@@ -120,6 +126,8 @@ def _result(run: TranscriptionRun) -> dict[str, Any]:
         "seconds": round(told.seconds, 2),
         "failed": told.failed,
         "failures": dict(told.failures),
+        "shards": told.shards,
+        "pace": None if told.pace is None else round(told.pace, 1),
     }
 
 

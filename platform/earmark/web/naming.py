@@ -61,6 +61,8 @@ JOBS: Final[Names] = {
     "corpus.resegment": _("Cutting anew"),
     "corpus.undo": _("Undoing of an import"),
     "recognition.transcribe": _("Transcription"),
+    "recognition.carry": _("Hearing of shards"),
+    "loop.thin": _("Thinning of old details"),
     "recognition.listen": _("Listening"),
     "champion.follow": _("Clips shown as the new champion heard them"),
     "annotation.open_round": _("Opening of a round"),

@@ -77,8 +77,8 @@ def _running(now: Situation) -> Step | None:
             text=_(
                 "Clips are being transcribed. The ones it is least sure of will be offered to people first."
             ),
-            action="web:jobs",
-            label=_("See the job"),
+            action="web:transcriptions",
+            label=_("See how far"),
             share_done=_share(now, "recognition."),
         )
     training = now.training

@@ -18,6 +18,7 @@ from earmark.web.views import (
     progress,
     rounds,
     trainings,
+    transcriptions,
 )
 
 app_name = "web"
@@ -51,6 +52,10 @@ in_collection = [
     path("models/<int:pk>/promote/", models.model_promote, name="model_promote"),
     path("models/<int:pk>/evaluate/", models.model_evaluate, name="model_evaluate"),
     path("listen/", listen.listen, name="listen"),
+    path("transcriptions/", transcriptions.transcriptions, name="transcriptions"),
+    path("transcriptions/start/", transcriptions.transcription_start, name="transcription_start"),
+    path("transcriptions/<int:pk>/", transcriptions.transcription, name="transcription"),
+    path("transcriptions/<int:pk>/cancel/", transcriptions.transcription_cancel, name="transcription_cancel"),
     path("progress/", progress.progress, name="progress"),
     path("progress/confidence/", progress.progress_confidence, name="progress_confidence"),
     path("imports/", imports.imports, name="imports"),
