@@ -21,7 +21,7 @@ WORKDIR /app
 COPY pyproject.toml constraints.txt ./
 RUN python -m venv .venv \
  && pip install --no-cache-dir -c constraints.txt uv \
- && uv pip install --no-cache --torch-backend "$TORCH_BACKEND" -c constraints.txt -r pyproject.toml
+ && uv pip install --no-cache --torch-backend "$TORCH_BACKEND" -c constraints.txt -r pyproject.toml --extra gradio
 
 COPY README.md LICENSE manage.py Procfile ./
 COPY platform platform

@@ -145,7 +145,13 @@ def application(engine: Engine, *, door: Door | None, model: str) -> Any:
         )
         with gradio.Row():
             with gradio.Column():
-                audio = _audio(gradio, label="Audio", type="filepath", sources=["microphone", "upload"])
+                audio = _audio(
+                    gradio,
+                    label="Audio",
+                    type="filepath",
+                    sources=["upload", "microphone"],
+                    buttons=["download"],
+                )
                 language = gradio.Dropdown(list(MODES), value=MODES[0], label="Language")
                 button = gradio.Button("Transcribe", variant="primary")
             with gradio.Column():
@@ -172,7 +178,7 @@ def serve(app: Any, *, door: Door | None, host: str, port: int) -> str:
             server_port=port,
             auth=_awaited(door.opens) if door else None,
             max_file_size=MAX_BYTES,
-            theme=gradio.themes.Default(font=sans, font_mono=mono),
+            theme=gradio.themes.Default(primary_hue="teal", font=sans, font_mono=mono),
             footer_links=["api"],
             prevent_thread_lock=True,
             show_error=True,
