@@ -3,9 +3,11 @@
 Thousands of short phrases in American English and Mandarin, and as many drills of words in no order, teach a
 GLM-ASR of 1.5 M parameters to spell what it hears. One phrase in five with a number in it is left for
 the report, as are all other dialects. A connectionist temporal classification head on the encoder (Graves 2006) helps
-attention find the audio in the first few hundred steps; it is thrown away at the end.
+attention find the audio in the first few hundred steps; it is thrown away at the end. The aligner, which says when
+words were spoken, is trained last, on the finished encoder and some of the same clips and texts.
 
-Writes the model folder and `training.json` (arguments, loss, error rates) beside it.
+Writes the model folder and `training.json` (arguments, loss, error rates) beside it. With `--aligner-only` the model
+stays as it is and only its aligner is trained again, in about a minute.
 """
 
 import json
@@ -13,7 +15,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,12 +25,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from earmark.speech.aligner import Aligner
+from earmark.speech.aligner_training import train_aligner
 from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.demo_phrases import characters, drill, phrase
 from earmark.speech.demo_voices import DIALECTS, Dialect, known, speak, speakers, training_speaker
 from earmark.speech.examples import IGNORED_LABEL, training_batch
 from earmark.speech.glm import GlmAsrEngine
-from earmark.speech.model_folder import LoadedModel, Manifest, save_model
+from earmark.speech.model_folder import LoadedModel, Manifest, add_aligner, load_model, save_model
 from earmark.speech.scoring import bootstrap_interval, count_errors, error_rate
 from earmark.speech.synthesis import Synthesiser
 from earmark.speech.tiny_model import untrained_tiny_model
@@ -53,6 +57,7 @@ class Plan:
     hidden: int = 128
     layers: int = 3
     report_clips: int = 160
+    aligner_clips_per_dialect: int = 2_000
     threads: int = 2
 
 
@@ -174,6 +179,23 @@ def train(loaded: LoadedModel, examples: Sequence[Example], plan: Plan, log: Pat
     model.eval()
 
 
+def aligner_of(loaded: LoadedModel, plan: Plan) -> Aligner:
+    """An aligner for the model from clips of the known dialects and their texts, no word times."""
+    examples = [
+        example
+        for dialect in known()
+        for example in synthesise(dialect, plan.aligner_clips_per_dialect, seed=f"{plan.seed}:{dialect.name}")
+    ]
+    heard = " and ".join(dialect.name for dialect in known())
+    return train_aligner(
+        replace(loaded, aligner=None),
+        [example.samples.astype(np.float32) for example in examples],
+        [example.text for example in examples],
+        seed=plan.seed,
+        about=f"{len(examples)} synthetic clips, {heard}, with their texts and without word times",
+    )
+
+
 def report(loaded: LoadedModel, plan: Plan) -> dict[str, Any]:
     """Error rates by dialect with 95 % intervals, over phrases as they come and over held-out ones."""
     found: dict[str, Any] = {}
@@ -208,13 +230,20 @@ def measure(loaded: LoadedModel, examples: Sequence[Example], language: str) -> 
 @click.option("--steps", default=Plan.steps)
 @click.option("--clips", default=Plan.clips_per_dialect, help="Clips to synthesise for each known dialect.")
 @click.option("--threads", default=Plan.threads)
-def main(out: Path, log: Path, seed: int, steps: int, clips: int, threads: int) -> None:
+@click.option(
+    "--aligner-only", is_flag=True, help="Leave the model in OUT as it is; train its aligner again."
+)
+def main(out: Path, log: Path, seed: int, steps: int, clips: int, threads: int, aligner_only: bool) -> None:
     """Train the demo model and write it to OUT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     plan = Plan(seed=seed, steps=steps, clips_per_dialect=clips, threads=threads)
     torch.set_num_threads(plan.threads)
     torch.manual_seed(plan.seed)
     started = time.monotonic()
+    if aligner_only:
+        add_aligner(out, aligner_of(load_model(str(out)), plan))
+        logger.info("the aligner of %s was trained in %.0f s", out, time.monotonic() - started)
+        return
     examples = [
         example
         for dialect in known()
@@ -230,6 +259,7 @@ def main(out: Path, log: Path, seed: int, steps: int, clips: int, threads: int) 
     )
     log.parent.mkdir(parents=True, exist_ok=True)
     train(loaded, examples, plan, log)
+    loaded = replace(loaded, aligner=aligner_of(loaded, plan))
     save_model(loaded, out)
     figures = {
         "plan": asdict(plan),

@@ -1,23 +1,49 @@
 """One way to load and save models, and its refusals."""
 
 import json
+import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub
 import pytest
+import safetensors.torch
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 
+from earmark.speech.aligner import Aligner
+from earmark.speech.aligner_head import AlignerHead
 from earmark.speech.errors import EarmarkError
-from earmark.speech.model_folder import LoadedModel, Manifest, load_model, read_manifest, save_model
+from earmark.speech.model_folder import (
+    LoadedModel,
+    Manifest,
+    add_aligner,
+    load_model,
+    read_manifest,
+    save_model,
+)
 
 
 @pytest.fixture(scope="module")
 def folder(untrained: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "tiny"
-    save_model(untrained, path)
+    save_model(replace(untrained, aligner=Aligner(a_head(width=32))), path)
     return path
+
+
+def a_head(*, width: int, vocabulary: str = "ab") -> AlignerHead:
+    """A head of random weights."""
+    classes, drawn = len(vocabulary) + 1, torch.Generator().manual_seed(1)
+    return AlignerHead(
+        vocabulary=vocabulary,
+        weight=torch.randn(classes, width, generator=drawn),
+        bias=torch.randn(classes, generator=drawn),
+        log_prior=torch.full((classes,), -1.0),
+        durations=torch.ones(classes + 2, 2),
+        threshold=2.5,
+        about="nothing",
+    )
 
 
 def test_a_folder_has_the_published_layout_and_our_manifest(folder: Path) -> None:
@@ -49,6 +75,10 @@ def test_what_is_saved_is_what_is_loaded(folder: Path, untrained: LoadedModel) -
     before, after = untrained.model.state_dict(), loaded.model.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
+    assert loaded.aligner is not None
+    kept, head = a_head(width=32), loaded.aligner.head
+    assert (head.vocabulary, head.threshold, head.about) == (kept.vocabulary, kept.threshold, kept.about)
+    assert all(torch.equal(tensor, kept.tensors()[name]) for name, tensor in head.tensors().items())
 
 
 def test_a_folder_without_manifest_behaves_as_published(folder: Path, tmp_path: Path) -> None:
@@ -82,17 +112,84 @@ def test_a_missing_folder_is_an_error_that_names_the_setting(tmp_path: Path) -> 
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
     assert "config.json" in str(refused(str(tmp_path)))
     (tmp_path / "config.json").write_text("{}")
+    assert "model.safetensors" in str(unusable(tmp_path, "recognition:model:incomplete"))
+    (tmp_path / "model.safetensors").write_bytes(safetensors.torch.save({}))
     refused(str(tmp_path))
 
 
-def test_pickled_weights_are_not_read(folder: Path, tmp_path: Path) -> None:
-    pickled = tmp_path / "pickled"
-    pickled.mkdir()
-    for path in folder.iterdir():
-        if path.name != "model.safetensors":
-            (pickled / path.name).write_bytes(path.read_bytes())
-    (pickled / "pytorch_model.bin").write_bytes(b"not read")
-    refused(str(pickled))
+def unusable(path: Path, error_id: str) -> EarmarkError:
+    with pytest.raises(EarmarkError) as caught:
+        load_model(str(path))
+    assert caught.value.error_id == error_id
+    return caught.value
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    """The folder, to be spoilt."""
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "weights.pt", "model.pkl"])
+def test_pickled_weights_are_not_read_and_the_error_says_what_to_do(copy: Path, name: str) -> None:
+    (copy / "model.safetensors").rename(copy / name)
+    error = unusable(copy, "recognition:model:pickled")
+    assert name in error.message
+    assert "safetensors" in error.hint
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "aligner.safetensors"])
+def test_a_missing_file_is_named(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    assert name in str(unusable(copy, "recognition:model:incomplete"))
+
+
+def test_a_missing_shard_is_named(copy: Path) -> None:
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    (copy / "model.safetensors").rename(copy / "model-00001-of-00002.safetensors")
+    (copy / "model.safetensors.index.json").write_text(json.dumps(index))
+    (copy / "earmark.json").unlink()
+    assert "model-00002-of-00002.safetensors" in str(unusable(copy, "recognition:model:incomplete"))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "aligner.safetensors"])
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_torn_weight_file_is_named(copy: Path, name: str, listed: bool) -> None:
+    if not listed:
+        (copy / "earmark.json").unlink()
+    (copy / name).write_bytes((copy / name).read_bytes()[:-100])
+    with pytest.raises(EarmarkError) as caught:
+        load_model(str(copy))
+    assert caught.value.error_id in ("recognition:model:damaged", "recognition:model:aligner")
+    assert name in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "aligner.safetensors"])
+def test_a_file_that_was_changed_is_named(copy: Path, name: str) -> None:
+    data = bytearray((copy / name).read_bytes())
+    data[-3] ^= 1
+    (copy / name).write_bytes(data)
+    assert name in str(unusable(copy, "recognition:model:damaged"))
+
+
+def test_what_has_no_list_of_files_is_loaded_as_it_is(copy: Path) -> None:
+    (copy / "earmark.json").write_text('{"window": "trimmed"}')
+    assert load_model(str(copy)).manifest == Manifest(window="trimmed")
+
+
+def test_an_aligner_of_another_encoder_is_refused(copy: Path, untrained: LoadedModel) -> None:
+    add_aligner(copy, Aligner(a_head(width=48)))
+    assert "48" in str(unusable(copy, "recognition:model:aligner"))
+
+
+def test_a_model_without_an_aligner_gets_one(copy: Path) -> None:
+    weights = (copy / "model.safetensors").read_bytes()
+    (copy / "aligner.safetensors").unlink()
+    add_aligner(copy, Aligner(a_head(width=32, vocabulary="xyz四")))
+    aligner = load_model(str(copy)).aligner
+    assert aligner is not None
+    assert aligner.head.vocabulary == "xyz四"
+    assert (copy / "model.safetensors").read_bytes() == weights
 
 
 def test_without_network_a_hub_id_is_an_error_that_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:

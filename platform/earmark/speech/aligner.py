@@ -23,10 +23,6 @@ from earmark.speech.segments import LONGEST, Line, best_segments
 from earmark.speech.spelling import Spelt, spell
 from earmark.speech.text import is_han
 
-PRIOR_POWER = 0.8
-FLOOR = 2.0
-"""Nats of prior-divided log-probability that any frame of speech is worth to any character."""
-DURATION_WEIGHT = 2.0
 LOWEST = -20.0
 """The score, natural log, of what does not fit at all."""
 SLIP_FRAMES = 10
@@ -37,6 +33,24 @@ _HALF = 0.5
 """An encoder frame is centred on its time, so the boundary before frame t is half a frame earlier."""
 _MOST_PACE = 0.7
 """Nats by which a clip's pace may differ from that of the training clips: twice as fast or as slow."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a division into characters is chosen by.
+
+    `prior`: the power of how common a character is that its probability is divided by. `floor`: nats of such divided
+    log-probability that any frame of speech is worth to any character. `duration`: what a nat of how long a character
+    lasts counts.
+    """
+
+    prior: float
+    floor: float
+    duration: float
+
+
+PLACING = Weights(prior=0.8, floor=1.0, duration=2.0)
+"""Chosen on training voices and on dialects that no head heard; see docs/experiments.md."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +71,12 @@ class Alignment:
 class Aligner:
     """A head behind one call; head and search run on the device it is given."""
 
-    def __init__(self, head: AlignerHead, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, head: AlignerHead, device: torch.device | str = "cpu", weights: Weights = PLACING
+    ) -> None:
         self.head = head.to(device)
-        self._silence_prior = PRIOR_POWER * float(head.log_prior[SILENCE])
+        self.weights = weights
+        self._silence_prior = weights.prior * float(head.log_prior[SILENCE])
 
     def align(self, encoded: torch.Tensor, text: str) -> Alignment:
         """Word times of `text` in one clip; see `align_batch`."""
@@ -92,8 +109,8 @@ class Aligner:
         known = torch.tensor([place > 0 for place in places], dtype=torch.bool, device=heard.device)
         classes = torch.tensor([max(place, 0) for place in places], dtype=torch.long, device=heard.device)
         speech = _speech(heard)
-        floor = (FLOOR + speech)[:, None]
-        scaled = heard[:, classes] - PRIOR_POWER * self.head.log_prior[classes]
+        floor = (self.weights.floor + speech)[:, None]
+        scaled = heard[:, classes] - self.weights.prior * self.head.log_prior[classes]
         first = {sum(len(word.characters) for word in words[:i]) for i in range(len(words))}
         return Line(
             characters=torch.where(known, torch.logaddexp(scaled, floor), floor),
@@ -114,7 +131,7 @@ class Aligner:
         pace = torch.log(max(spoken, 1) / expected.clamp(min=1e-3)).clamp(-_MOST_PACE, _MOST_PACE)
         frames = torch.arange(1, LONGEST + 1, device=table.device).log()
         apart = (frames - (mean + pace)[:, None]) / deviation[:, None]
-        return DURATION_WEIGHT * (-apart.square() / 2 - deviation.log()[:, None] - frames)
+        return self.weights.duration * (-apart.square() / 2 - deviation.log()[:, None] - frames)
 
     def _alignment(
         self, heard: torch.Tensor, words: Sequence[Spelt], segments: np.ndarray | None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from earmark.speech.errors import EarmarkError
 
@@ -73,7 +73,7 @@ def save_head(head: AlignerHead, folder: Path) -> None:
         "about": head.about,
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in head.tensors().items()}
-    save_file(tensors, folder / HEAD_NAME, metadata=header)
+    (folder / HEAD_NAME).write_bytes(save(tensors, metadata=header))
 
 
 def load_head(folder: Path, *, width: int) -> AlignerHead | None:

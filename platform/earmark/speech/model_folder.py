@@ -19,6 +19,7 @@ from transformers import GlmAsrForConditionalGeneration, GlmAsrProcessor
 from earmark.speech.aligner import Aligner
 from earmark.speech.aligner_head import load_head, save_head
 from earmark.speech.errors import EarmarkError
+from earmark.speech.model_files import check_files, hashes_of
 
 logger = logging.getLogger(__name__)
 
@@ -97,10 +98,11 @@ def load_model(source: str, device: str = "cpu", dtype: torch.dtype | None = Non
     A hub id is looked up in the local hub cache first and downloaded only when it is not there. `dtype`
     defaults to float32 on a CPU and bfloat16 elsewhere. Only safetensors weights are read. Raises
     EarmarkError `recognition:model:unavailable` when neither gives a model, `recognition:model:manifest`
-    for a bad manifest.
+    for a bad manifest, `:incomplete`, `:pickled`, `:damaged` or `:aligner` for a file that is missing or wrong.
     """
     folder = find_folder(source)
     manifest = read_manifest(folder)
+    check_files(folder, _listed_files(folder))
     dtype = dtype or (torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16)
     try:
         processor = GlmAsrProcessor.from_pretrained(folder)
@@ -117,13 +119,28 @@ def _load_aligner(folder: Path, model: Any, device: str) -> Aligner | None:
 
 
 def save_model(loaded: LoadedModel, folder: Path) -> None:
-    """Write model, processor, aligner and manifest into `folder` in the published layout, weights as safetensors."""
+    """Write model, processor, aligner and manifest into `folder` in the published layout, weights as safetensors.
+
+    The manifest lists the SHA-256 of every file, and loading checks them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     loaded.model.save_pretrained(folder)
     loaded.processor.save_pretrained(folder)
     if loaded.aligner is not None:
         save_head(loaded.aligner.head, folder)
-    text = json.dumps(asdict(loaded.manifest), indent=2, ensure_ascii=False)
+    _write_manifest(loaded.manifest, folder)
+
+
+def add_aligner(folder: Path, aligner: Aligner) -> None:
+    """Put an aligner beside the weights of the model in `folder`, in place of one there; the rest stays as it is."""
+    manifest = read_manifest(folder)
+    save_head(aligner.head, folder)
+    _write_manifest(manifest, folder)
+
+
+def _write_manifest(manifest: Manifest, folder: Path) -> None:
+    values = asdict(manifest) | {"files": hashes_of(folder)}
+    text = json.dumps(values, indent=2, ensure_ascii=False)
     (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
 
 
@@ -132,23 +149,42 @@ def read_manifest(folder: Path) -> Manifest:
 
     Raises EarmarkError `recognition:model:manifest` when it is not JSON or has a key we do not know.
     """
+    values = _manifest_values(folder)
+    values.pop("files", None)
+    known = {field.name for field in fields(Manifest)}
+    if set(values) - known:
+        raise _manifest_error(folder, f"holds {values!r}; known keys are files, {', '.join(sorted(known))}")
+    return Manifest(**values)
+
+
+def _listed_files(folder: Path) -> dict[str, str]:
+    """SHA-256 by name of file, as the manifest lists them; none where it does not."""
+    listed = _manifest_values(folder).get("files", {})
+    plain = isinstance(listed, dict) and all(
+        isinstance(digest, str) and Path(name).name == name for name, digest in listed.items()
+    )
+    if not plain:
+        raise _manifest_error(folder, f"has files {listed!r}, not SHA-256 by name of a file beside it")
+    return dict(listed)
+
+
+def _manifest_values(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST_NAME
     if not path.exists():
-        return Manifest()
+        return {}
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise EarmarkError(
-            "recognition:model:manifest", f"{path} is not JSON: {error}.", "Correct the model's manifest."
-        ) from error
-    known = {field.name for field in fields(Manifest)}
-    if not isinstance(values, dict) or set(values) - known:
-        raise EarmarkError(
-            "recognition:model:manifest",
-            f"{path} holds {values!r}; known keys are {', '.join(sorted(known))}.",
-            "Correct the model's manifest.",
-        )
-    return Manifest(**values)
+        raise _manifest_error(folder, f"is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise _manifest_error(folder, f"holds {values!r}, not an object")
+    return values
+
+
+def _manifest_error(folder: Path, reason: str) -> EarmarkError:
+    return EarmarkError(
+        "recognition:model:manifest", f"{folder / MANIFEST_NAME} {reason}.", "Correct the model's manifest."
+    )
 
 
 def find_folder(source: str) -> Path:

@@ -1,0 +1,95 @@
+"""Whether a text is what is said in a clip, and where it slips.
+
+A text that fits is about as likely in every stretch of the clip as what the head hears there when nobody tells it the
+text. Where it is not, a word is missing, is one too many, or is another: `Alignment.slack` is the worst such stretch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+import torch
+
+from earmark.speech.aligner import Aligner, Alignment
+from earmark.speech.spelling import spell
+
+_MOST_PAIRS = 300
+_ACCEPTED_TRUE = 0.98
+"""Share of true pairs that the threshold must let pass."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`matches`: the text may be what is said. `slips`: where, in seconds from the clip's start, it is least so."""
+
+    matches: bool
+    slips: tuple[float, ...]
+
+
+def verdict(aligner: Aligner, alignment: Alignment) -> Verdict:
+    """Whether an aligned text is what is said in the clip."""
+    matches = alignment.slack <= aligner.head.threshold
+    return Verdict(matches, () if matches else (alignment.slip,))
+
+
+def calibrated_threshold(
+    aligner: Aligner, encoded: Sequence[torch.Tensor], texts: Sequence[str], seed: int
+) -> float:
+    """The slack up to which a text is taken for what is said: all but a fiftieth of true pairs lie under it.
+
+    Where true pairs and false ones (another clip's text, a word left out, a word too many) lie far apart, it is half
+    way between, on a logarithmic scale, that quantile and the lowest twentieth of the false.
+    """
+    rng = Random(f"{seed}:threshold")
+    said = [i for i, text in enumerate(texts) if spell(text)]
+    chosen = sorted(rng.sample(said, min(_MOST_PAIRS, len(said))))
+    clips = [encoded[i] for i in chosen]
+    true = [each.slack for each in aligner.align_batch(clips, [texts[i] for i in chosen])]
+    false = [
+        each.slack
+        for other in (swapped, shortened, lengthened)
+        for each in aligner.align_batch(clips, other([texts[i] for i in chosen], rng))
+    ]
+    most, least = float(np.quantile(true, _ACCEPTED_TRUE)), float(np.quantile(false, 0.05))
+    return float(np.sqrt(most * least)) if least > most > 0 else max(most, 1e-3)
+
+
+def swapped(texts: Sequence[str], rng: Random) -> list[str]:
+    """Each text replaced by a different one of them, drawn by `rng`; the same where there is no other."""
+    different = sorted(set(texts))
+    return [_another(text, different, rng) for text in texts]
+
+
+def _another(text: str, different: Sequence[str], rng: Random) -> str:
+    """One of `different` sorted texts that is not `text`; the text twice where there is no other."""
+    others = len(different) - 1
+    if others < 1:
+        return f"{text} {text}"
+    place = rng.randrange(others)
+    return different[place] if different[place] < text else different[place + 1]
+
+
+def shortened(texts: Sequence[str], rng: Random) -> list[str]:
+    """Each text with a word left out; one of a single word is swapped."""
+    different = sorted(set(texts))
+    return [_without_one(text, different, rng) for text in texts]
+
+
+def lengthened(texts: Sequence[str], rng: Random) -> list[str]:
+    """Each text with a word of another put into it."""
+    pool = sorted({word.text for text in texts for word in spell(text)})
+    found = []
+    for text in texts:
+        words = [word.text for word in spell(text)]
+        words.insert(rng.randint(0, len(words)), rng.choice(pool))
+        found.append(" ".join(words))
+    return found
+
+
+def _without_one(text: str, different: Sequence[str], rng: Random) -> str:
+    words = [word.text for word in spell(text)]
+    if len(words) < 2:
+        return _another(text, different, rng)
+    words.pop(rng.randrange(len(words)))
+    return " ".join(words)
