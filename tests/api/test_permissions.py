@@ -44,12 +44,14 @@ READ = [
             f"{IN}{each}/"
             for each in (
                 "status", "imports", "recordings", "clips", "hypotheses", "references", "rounds", "annotations",
-                "snapshots", "exports", "training-jobs", "evaluations", "aliases", "jobs", "transcriptions",
+                "snapshots", "exports", "training-jobs", "evaluations", "comparisons", "aliases", "jobs",
+                "transcriptions",
             )
         ),
         "imports/{pk}/", "imports/{pk}/files/", "recordings/{pk}/", "clips/{pk}/", "models/{pk}/", "rounds/{pk}/",
         "rounds/{pk}/clips/", "rounds/{pk}/annotations/", "snapshots/{pk}/", "snapshots/{pk}/items/", "exports/{pk}/",
         "transcriptions/{pk}/", "training-jobs/{pk}/", "training-jobs/{pk}/metrics/", "jobs/{pk}/",
+        "comparisons/{pk}/", "comparisons/{pk}/markdown/",
     )
 ]  # fmt: skip
 WRITE = [
@@ -115,6 +117,13 @@ WRITE = [
     ),
     Row(
         method="POST",
+        path=f"{IN}comparisons/",
+        needs=Role.MANAGER,
+        status=202,
+        body=lambda world: {"a": world.model.pk, "b": world.rival.pk},
+    ),
+    Row(
+        method="POST",
         path=f"{IN}promotions/",
         needs=Role.MANAGER,
         status=200,
@@ -136,6 +145,7 @@ FOR_EVERYONE_SIGNED_IN = {
     ("models/", "GET"),
     ("auth/token/", "DELETE"),
 }
+FOR_WHO_RUNS_IT = {("models/", "POST")}
 FOR_ANYONE = {("auth/token/", "POST")}
 FOR_WHO_MADE_IT = {("listenings/{key}/", "GET"), ("listenings/{key}/", "DELETE")}
 """Nobody else sees it, whatever their role: see test_listening."""
@@ -167,7 +177,7 @@ def offered() -> set[tuple[str, str]]:
 
 def test_every_address_is_in_the_table() -> None:
     listed = {(row.path, row.method) for row in TABLE}
-    assert offered() == listed | FOR_EVERYONE_SIGNED_IN | FOR_ANYONE | FOR_WHO_MADE_IT
+    assert offered() == listed | FOR_EVERYONE_SIGNED_IN | FOR_WHO_RUNS_IT | FOR_ANYONE | FOR_WHO_MADE_IT
 
 
 def ask(world: World, row: Row, name: str) -> int:
@@ -205,6 +215,15 @@ def test_the_signed_in_get_in(world: World) -> None:
         assert method != "GET" or ask(world, row, "outsider") == 200
 
 
+def test_only_who_runs_the_platform_names_its_folders(world: World) -> None:
+    for path, method in FOR_WHO_RUNS_IT:
+        row = Row(
+            path=path, method=method, needs=Role.ADMIN, body=lambda _world: {"name": "w", "source": "/w"}
+        )
+        answers = {"anonymous": 401, "outsider": 403, "admin": 403, "superuser": 202}
+        assert {name: ask(world, row, name) for name in answers} == answers
+
+
 def test_a_closed_account_gets_nothing(world: World) -> None:
     viewer = world.people["viewer"]
     client = world.client("anonymous")
@@ -222,7 +241,10 @@ def test_lists_show_what_the_person_may_see(world: World) -> None:
     build("scottish")
     client = world.client("viewer")
     assert [each["slug"] for each in client.get("/api/v1/collections/").json()["results"]] == ["cantonese"]
-    assert [each["name"] for each in client.get("/api/v1/models/").json()["results"]] == ["base-cantonese"]
+    assert [each["name"] for each in client.get("/api/v1/models/").json()["results"]] == [
+        "rival-cantonese",
+        "base-cantonese",
+    ]
     mine = client.get("/api/v1/me/").json()
     assert mine["memberships"] == [{"collection": "cantonese", "role": "viewer"}]
     assert client.get("/api/v1/collections/scottish/clips/").status_code == 404

@@ -25,6 +25,7 @@ from earmark.datasets.models import Export, Snapshot, SnapshotItem
 from earmark.jobs.models import Job, Status
 from earmark.recognition.models import Alias, Hypothesis, HypothesisDetails, ModelVersion
 from tests.recognition.world import make_run
+from tests.training_jobs.comparisons import a_comparison
 from training_jobs.models import Evaluation, TrainingJob, TrainingMetric
 
 PASSWORD = "a quiet room"
@@ -38,6 +39,7 @@ class World:
 
     collection: Collection
     model: ModelVersion
+    rival: ModelVersion
     clips: list[Clip]
     training_set: Snapshot
     test_set: Snapshot
@@ -195,9 +197,12 @@ def build(slug: str = "cantonese", *, per_side: int = 3) -> World:
         model=model, snapshot=test_set, error_rate=0.2, low=0.1, high=0.3, clips=1, seed=20,
         slices={"language": {}, "dialect": {}},
     )  # fmt: skip
+    rival = ModelVersion.objects.create(name=f"rival-{slug}", source="/nowhere", engine="whisper")
+    compared = a_comparison(model, rival, test_set)
     return World(
         collection=collection,
         model=model,
+        rival=rival,
         clips=clips,
         training_set=training_set,
         test_set=test_set,
@@ -213,6 +218,7 @@ def build(slug: str = "cantonese", *, per_side: int = 3) -> World:
             "snapshots": training_set.pk,
             "exports": export.pk,
             "training-jobs": training.pk,
+            "comparisons": compared.pk,
             "jobs": training.job_id or 0,
             "transcriptions": make_run(collection, model).pk,
         },

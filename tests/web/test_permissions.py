@@ -14,6 +14,7 @@ from earmark.accounts.roles import Role
 from earmark.speech.segmentation import SegmentationSettings
 from earmark.web import urls
 from tests.recognition.world import make_run
+from tests.training_jobs.comparisons import a_comparison
 from tests.web import factories
 from tests.web.factories import World
 
@@ -71,11 +72,16 @@ def the_export(world: World) -> dict[str, Any]:
     return {"pk": factories.an_export(world.test_set).pk}
 
 
+def the_comparison(world: World) -> dict[str, Any]:
+    return {"pk": a_comparison(*world.models, world.test_set).pk}
+
+
 def the_viewer(world: World) -> dict[str, Any]:
     return {"pk": world.collection.memberships.get(user=world.people["viewer"]).pk}
 
 
 ROUND = {"minutes": 1, "strategy": "annotation.acquisition.random", "audit_percent": 10, "seed": 3}
+COMPARISON = {"sample_seconds": 30}
 TRAINING = {"recipe": "mean-teacher", "seed": 3, "overrides": ""}
 CUT = {name: str(value) for name, value in SegmentationSettings().to_json().items()}
 TABLE = [
@@ -84,6 +90,7 @@ TABLE = [
         for name in (
             "collection", "clips", "rounds", "trainings", "models", "progress", "imports", "snapshots", "jobs",
             "people", "progress_confidence", "speakers", "corpus", "recordings", "transcriptions", "listen",
+            "comparisons",
         )
     ),
     Row("clip", Role.VIEWER, of=a_clip),
@@ -113,6 +120,12 @@ TABLE = [
     Row("round_close", Role.MANAGER, "post", the_round, answers=302),
     Row("model_promote", Role.MANAGER, "post", the_base, answers=302),
     Row("model_evaluate", Role.MANAGER, "post", the_base, answers=302),
+    Row("comparison", Role.VIEWER, of=the_comparison),
+    Row("comparison_markdown", Role.VIEWER, of=the_comparison),
+    Row("comparison_new", Role.MANAGER),
+    Row("comparison_new", Role.MANAGER, "post", sent=COMPARISON, answers=200),
+    Row("model_register", Role.ADMIN, answers=403),
+    Row("model_register", Role.ADMIN, "post", answers=403),
     Row("snapshot_take", Role.MANAGER, "post", answers=302),
     Row("export_request", Role.MANAGER, "post", the_snapshot, {"format": "jsonl"}, 302),
     Row("export_download", Role.MANAGER, of=the_export),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -12,10 +13,14 @@ from rest_framework.response import Response
 from earmark.accounts.models import User
 from earmark.accounts.roles import Role
 from earmark.api.access import Answering, InCollection
+from earmark.api.describing import ONCE
+from earmark.api.idempotency import once_per_key
+from earmark.api.jobs import Accepted, accepted
 from earmark.api.pagination import ById, NewestFirst
 from earmark.corpus.access import visible_collections
 from earmark.loop.promotion import promote_if_better
 from earmark.recognition.models import Alias, ModelVersion
+from earmark.recognition.registering import LONGEST_NAME, LONGEST_SOURCE, submit_registration
 from earmark.recognition.registry import set_alias
 
 
@@ -25,7 +30,8 @@ def visible_models(person: User) -> QuerySet[ModelVersion]:
         return ModelVersion.objects.all()
     own = visible_collections(person).values("pk")
     ways = ("aliases__collection", "made_by__collection", "trainings__collection", "rounds__collection",
-            "evaluations__snapshot__collection")  # fmt: skip
+            "evaluations__snapshot__collection", "compared_as_a__snapshot__collection",
+            "compared_as_b__snapshot__collection")  # fmt: skip
     seen = Q()
     for way in ways:
         seen |= Q(pk__in=ModelVersion.objects.filter(**{f"{way}__in": own}).values("pk"))
@@ -48,7 +54,21 @@ class ModelOut(serializers.ModelSerializer[ModelVersion]):
 
     class Meta:
         model = ModelVersion
-        fields = ("id", "name", "parent", "lineage", "created_at")
+        fields = ("id", "name", "engine", "parent", "lineage", "created_at")
+
+
+class ModelIn(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=LONGEST_NAME)
+    source = serializers.CharField(  # type: ignore[assignment]
+        max_length=LONGEST_SOURCE,
+        help_text="a folder that the workers see, a hub id, or http://host:port/v1#model",
+    )
+    engine = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=40,
+        help_text="by its name in the settings; found out when empty",
+    )
 
 
 class AmongModels(Answering):
@@ -65,6 +85,16 @@ class Models(AmongModels, generics.ListAPIView[ModelVersion]):
     """The model versions at work in your collections."""
 
     pagination_class = NewestFirst
+
+    @extend_schema(summary="Register a model", request=ModelIn, responses={202: Accepted}, parameters=[ONCE])
+    @once_per_key
+    def post(self, request: Request) -> Response:
+        """For who runs the platform: any folder of the workers can be named."""
+        if not self.person.is_superuser:
+            raise PermissionDenied
+        sent = ModelIn(data=request.data)
+        sent.is_valid(raise_exception=True)
+        return accepted(self, submit_registration(by=self.person, **sent.validated_data))
 
 
 class OneModel(AmongModels, generics.RetrieveAPIView[ModelVersion]):

@@ -5,6 +5,7 @@ from django.views.decorators.cache import cache_page
 from drf_spectacular.views import SpectacularAPIView
 
 from earmark.api import (
+    comparing,
     corpus,
     cutting,
     datasets,
@@ -42,6 +43,7 @@ of_a_collection: list[URLPattern] = [
     path("exports/", datasets.Exports.as_view(), name="exports"),
     path("training-jobs/", training.TrainingJobs.as_view(), name="training-jobs"),
     path("evaluations/", training.Evaluations.as_view(), name="evaluations"),
+    path("comparisons/", comparing.Comparisons.as_view(), name="comparisons"),
     path("aliases/", recognition.Aliases.as_view(), name="aliases"),
     path("promotions/", recognition.Promotions.as_view(), name="promotions"),
     path("listenings/", listening.Listenings.as_view(), name="listenings"),
@@ -63,6 +65,12 @@ version_1: list[URLPattern | URLResolver] = [
     path("clips/<int:pk>/fitness/", cutting.ClipFitness.as_view(), name="clip-fitness"),
     path("models/", recognition.Models.as_view(), name="models"),
     path("models/<int:pk>/", recognition.OneModel.as_view(), name="model"),
+    path("comparisons/<int:pk>/", comparing.OneComparison.as_view(), name="comparison"),
+    path(
+        "comparisons/<int:pk>/markdown/",
+        comparing.ComparisonMarkdown.as_view(),
+        name="comparison-markdown",
+    ),
     path("rounds/<int:pk>/", rounds.OneRound.as_view(), name="round"),
     path("rounds/<int:pk>/clips/", rounds.RoundClips.as_view(), name="round-clips"),
     path("rounds/<int:pk>/annotations/", rounds.RoundAnnotations.as_view(), name="round-annotations"),

@@ -70,6 +70,8 @@ JOBS: Final[Names] = {
     "datasets.export": _("Export"),
     "training_jobs.train": _("Training"),
     "training_jobs.evaluate": _("Evaluation"),
+    "training_jobs.compare": _("Comparison"),
+    "recognition.register": _("Registering of a model"),
 }
 
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Cast
 from earmark.corpus.models import Collection
 from earmark.datasets.models import Snapshot
 from earmark.recognition.models import Alias, ModelVersion
-from training_jobs.models import Evaluation, TrainingJob, TrainingMetric
+from training_jobs.models import Comparison, Evaluation, TrainingJob, TrainingMetric
 
 POINTS = 300
 """Most points of a curve: more than a screen shows, few enough to send every two seconds."""
@@ -177,7 +177,9 @@ def known_in(collection: Collection) -> Q:
     for name in ("base_id", "model_id"):
         known |= Q(pk__in=collection.training_jobs.exclude(**{name: None}).values(name))
     known |= Q(pk__in=collection.rounds.values("model"))
-    return known | Q(pk__in=Evaluation.objects.filter(snapshot__collection=collection).values("model"))
+    known |= Q(pk__in=Evaluation.objects.filter(snapshot__collection=collection).values("model"))
+    compared = Comparison.objects.filter(snapshot__collection=collection)
+    return known | Q(pk__in=compared.values("a")) | Q(pk__in=compared.values("b"))
 
 
 def models_of(collection: Collection, limit: int = 100, only: int | None = None) -> list[ModelRow]:
