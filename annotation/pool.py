@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Length
+from django.db.models import Count, Exists, F, FloatField, OuterRef, Q, QuerySet
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce, Length
 
 from annotation.acquisition import UNKNOWN_SPEAKER, Pool
 from annotation.models import RoundClip
 from earmark.corpus.models import Clip, Collection, Reference, Split
 from earmark.corpus.queries import usable
-from earmark.recognition.models import Hypothesis, ModelVersion
+from earmark.recognition.models import Alias, Hypothesis, ModelVersion
+from earmark.recognition.registry import holder
 
 SKIPS_ALLOWED = 2
 """A clip skipped in this many rounds is not asked again."""
@@ -21,7 +23,7 @@ FIELDS = (
     "clip_id",
     "id",
     "clip__seconds",
-    "confidence",
+    "trust",
     "characters",
     "clip__language",
     "clip__speaker_id",
@@ -66,15 +68,28 @@ def eligible_hypotheses(collection: Collection, model: ModelVersion) -> QuerySet
 def read_pool(collection: Collection, model: ModelVersion) -> Eligible:
     """Everything `collection` may be asked about, with what `model` heard, ordered by clip."""
     columns = Columns()
-    for row in _rows(eligible_hypotheses(collection, model)):
+    trust = _trust(is_champion=holder(collection, Alias.Name.CHAMPION) == model)
+    for row in _rows(eligible_hypotheses(collection, model), trust):
         columns.add(*row)
     return columns.eligible()
 
 
-def _rows(hypotheses: QuerySet[Hypothesis]) -> Iterator[tuple[Any, ...]]:
+def _rows(hypotheses: QuerySet[Hypothesis], trust: Combinable) -> Iterator[tuple[Any, ...]]:
     """Streamed, in the order of clip ids: a million rows are not held twice."""
-    rows = hypotheses.annotate(characters=Length("text")).order_by("clip_id").values_list(*FIELDS)
+    known = hypotheses.annotate(characters=Length("text"), trust=trust)
+    rows = known.order_by("clip_id").values_list(*FIELDS)
     return rows.iterator(chunk_size=CHUNK)
+
+
+def _trust(*, is_champion: bool) -> Combinable:
+    """One minus the error rate to expect of a clip: calibrated where it is known, else the model's own confidence.
+
+    The expected error rate of a clip is that of its collection's champion; another model's is not known.
+    """
+    own = F("confidence")
+    return (
+        Coalesce(1.0 - F("clip__expected_error_rate"), own, output_field=FloatField()) if is_champion else own
+    )
 
 
 class Columns:

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotation.answers import Answer, read_answer, verdict
+from annotation.auditing import calibrate_if_due
 from annotation.label_studio import LabelStudio, ProjectGone, patiently
 from annotation.models import Annotation, Round, RoundClip
 from annotation.rounds import pause, rebuild, start_sync
@@ -50,17 +51,21 @@ def poll_open_rounds() -> list[Job]:
 def sync_round(context: Context, *, round_id: int) -> dict[str, Any]:
     """Apply all that was submitted to the round since the last sync. The work of the job `annotation.sync`.
 
-    An open round whose project was deleted in Label Studio is built again from our rows.
+    An open round whose project was deleted in Label Studio is built again from our rows. After the last submissions
+    of a closed round what they say of the champion's confidence is learned.
     """
     row = Round.objects.select_related("collection").get(pk=round_id)
     if row.project_id is None:
         return asdict(Tally())
     try:
-        return asdict(patiently(partial(_catch_up, row, context), wait=partial(pause, context)))
+        tally = asdict(patiently(partial(_catch_up, row, context), wait=partial(pause, context)))
     except ProjectGone:
         if row.status != Round.Status.OPEN:
             raise
         return {"rebuilt_by_job": rebuild(row).pk}
+    if row.status == Round.Status.CLOSED and (job := calibrate_if_due(row.collection)):
+        tally["calibrated_by_job"] = job.pk
+    return tally
 
 
 def _catch_up(row: Round, context: Context, studio: LabelStudio) -> Tally:

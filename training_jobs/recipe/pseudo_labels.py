@@ -80,7 +80,8 @@ def hear_pool(
                 raise Interrupted
             samples = [audio(entries[i]) for i in batch]
             heard = engine.hear(samples)
-            found = [_hearing(*each) for each in zip(batch, heard, samples, strict=True)]
+            languages = [entries[i].language for i in batch]
+            found = [_hearing(*each) for each in zip(batch, heard, samples, languages, strict=True)]
             file.write(json.dumps([number, [asdict(h) for h in found]], ensure_ascii=False) + "\n")
             file.flush()
             done.batches[number] = found
@@ -127,8 +128,8 @@ def _read_batches(path: Path) -> _Batches:
     return found
 
 
-def _hearing(index: int, heard: Heard, samples: np.ndarray) -> Hearing:
-    confidence = clip_confidence(heard, len(samples) / SAMPLE_RATE, samples)
+def _hearing(index: int, heard: Heard, samples: np.ndarray, language: str) -> Hearing:
+    confidence = clip_confidence(heard, len(samples) / SAMPLE_RATE, samples, language=language)
     probabilities = token_probabilities(heard) or [0.0]
     mean = sum(probabilities) / len(probabilities)
     return Hearing(index, heard.text, mean, math.prod(probabilities), confidence.flags)

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from earmark.accounts.models import User
 from earmark.corpus.models import Collection
 from earmark.jobs.registry import Context, handler
-from earmark.recognition import carrying, registering, runs, shards
+from earmark.recognition import calibrating, carrying, registering, runs, shards
 from earmark.recognition.champion_shown import follow_champion
 from earmark.recognition.live import KIND, run_listening, stopped
+from earmark.recognition.models import ModelVersion
 
 
 @handler(runs.KIND, cancelled=runs.call_off)
@@ -19,6 +21,21 @@ def transcribe(context: Context, **_what: Any) -> dict[str, Any]:
 def carry(context: Context, *, on: str) -> dict[str, Any]:
     """Hear shards until none is free."""
     return carrying.carry(context, on=on)
+
+
+@handler("recognition.calibrate")
+def calibrate(
+    context: Context, *, collection_id: int, model_id: int, clips: list[int], by_id: int | None
+) -> dict[str, Any]:
+    """Learn from audited clips what a model's confidence means in a collection."""
+    row = calibrating.calibrate(
+        context,
+        collection=Collection.objects.get(pk=collection_id),
+        model=ModelVersion.objects.get(pk=model_id),
+        clips=clips,
+        by=None if by_id is None else User.objects.filter(pk=by_id).first(),
+    )
+    return {"calibration": row.pk, "model": row.model.name, "clips": row.clips, **row.report["calibrated"]}
 
 
 @handler("champion.follow")

@@ -128,7 +128,16 @@ class Writer:
 
     def _assess(self, results: list[tuple[Sounding, Heard]]) -> list[Confidence]:
         began = time.perf_counter()
-        found = [clip_confidence(heard, one.clip.seconds, one.samples) for one, heard in results]
+        found = [
+            clip_confidence(
+                heard,
+                one.clip.seconds,
+                one.samples,
+                language=one.clip.language,
+                voice_seconds=one.clip.speech_seconds,
+            )
+            for one, heard in results
+        ]
         with self._told:
             self.written.assessing += time.perf_counter() - began
         return found

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 BINS = 15
 POINTS = 50
 _CHANCE_DRAWS = 200
-_SURE = 1e-6
+_SURE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,13 @@ def normalised_cross_entropy(probability: np.ndarray, right: np.ndarray) -> floa
 
 def log_loss(probability: np.ndarray, right: np.ndarray) -> float:
     """Mean negative log-likelihood, nats; `right` may be a share."""
+    return float(log_losses(probability, right).mean())
+
+
+def log_losses(probability: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The negative log-likelihood of each clip, nats, float64 [n]; nothing is surer than 1 in 10,000."""
     kept = np.clip(probability, _SURE, 1 - _SURE)
-    return float(-np.mean(right * np.log(kept) + (1 - right) * np.log(1 - kept)))
+    return np.asarray(-(right * np.log(kept) + (1 - right) * np.log(1 - kept)))
 
 
 def auroc(score: np.ndarray, right: np.ndarray) -> float | None:

@@ -2,8 +2,8 @@
 
 Few clips are audited, a few hundred at most, so what is learned is small and held back: a ridge-penalised logistic
 regression on the features, on the prior alone, or an isotonic regression of the prior (Zadrozny and Elkan, KDD 2002),
-whichever predicts best on clips it was not fitted on. Targets are smoothed as in Platt (1999), so that clips that
-happen to be told apart perfectly do not make anything certain.
+or the prior as it is, whichever predicts best on clips it was not fitted on. Targets are smoothed much as in Platt
+(1999), so that clips that happen to be told apart perfectly do not make anything certain.
 """
 
 import warnings
@@ -21,19 +21,20 @@ from earmark.speech.calibration import (
     columns_of,
     word_columns,
 )
-from earmark.speech.calibration_figures import log_loss
+from earmark.speech.calibration_figures import log_losses
 from earmark.speech.errors import EarmarkError
 from earmark.speech.probability_maps import Columns, IsotonicMap, LogisticMap, ProbabilityMap, standardised
 from earmark.speech.scoring import ErrorCounts, count_errors
 from earmark.speech.text import units
 from earmark.speech.word_doubts import WordDoubt
 
-FEWEST = 30
-"""Audited clips below which nothing is fitted: one clip would move a probability by three points and more."""
+FEWEST = 20
+"""Audited clips below which nothing is fitted: too few to see whether the prior is wrong, let alone how."""
 FOLDS = 5
 STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """How far the features are trusted: the inverse of the ridge penalty."""
 _PRIOR_STRENGTH = 10.0
+"""That of a regression on the prior alone."""
 _PACE = frozenset({"fullness", "compression_ratio"})
 _LEAST_KNOWN = 0.1
 _FEWEST_KNOWN = 20
@@ -41,6 +42,7 @@ _LEAST_SPREAD = 1e-6
 _FEWEST_WORDS = 50
 _WORD_STRENGTH = 1.0
 _STEPS = 1_000
+AS_IT_IS = LogisticMap(("prior",), (0.0,), (10.0,), (10.0,), 0.0)
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ class Audited:
 
 @dataclass(frozen=True)
 class Choice:
-    """A way to fit: the columns used, and the inverse ridge penalty; an isotonic regression where that is None."""
+    """A way to fit: the columns used, and the inverse ridge penalty of a logistic regression on them; where that is
+    None an isotonic regression of the prior, where there are no columns the prior as it is.
+    """
 
     columns: tuple[str, ...]
     strength: float | None
@@ -122,7 +126,8 @@ def fit(
     right = np.array([clip.is_right for clip in clips], np.float64)
     choice = _choose(known, right, _choices(known, columns), rng)
     found = _fitted(known, right, choice)
-    rate = _fitted(known, np.array([clip.rate for clip in clips]), choice)
+    graded = choice if choice.strength else Choice(("prior",), _PRIOR_STRENGTH)
+    rate = _fitted(known, np.array([clip.rate for clip in clips]), graded)
     return Calibrator(found, rate, _fit_words(clips, found(known)))
 
 
@@ -141,7 +146,7 @@ def _choices(known: Columns, wanted: Sequence[str] | None) -> list[Choice]:
     telling = tuple(name for name in (wanted or COLUMNS) if _tells(known[name]))
     found = []
     if wanted is None and "prior" in telling:
-        found = [Choice(("prior",), None), Choice(("prior",), _PRIOR_STRENGTH)]
+        found = [Choice((), None), Choice(("prior",), None), Choice(("prior",), _PRIOR_STRENGTH)]
     unhurried = tuple(name for name in telling if name not in _PACE)
     for group in dict.fromkeys((unhurried, telling)):
         found += [Choice(group, strength) for strength in STRENGTHS if group]
@@ -157,33 +162,42 @@ def _tells(values: np.ndarray) -> bool:
 def _choose(
     known: Columns, target: np.ndarray, choices: Sequence[Choice], rng: np.random.Generator
 ) -> Choice:
-    """The choice with the least log-loss on clips it was not fitted on."""
+    """The simplest choice that is no worse, on clips it was not fitted on, than the best by a standard error.
+
+    Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3; of the difference clip by clip.
+    """
     if len(choices) == 1:
         return choices[0]
     parts = folds(len(target), rng)
-    losses = []
-    for choice in choices:
-        predicted = np.zeros(len(target))
-        for part in parts:
-            rest = np.setdiff1d(np.arange(len(target)), part)
-            predicted[part] = _fitted(taken(known, rest), target[rest], choice)(taken(known, part))
-        losses.append(log_loss(predicted, target))
-    return choices[int(np.argmin(losses))]
+    losses = np.array([log_losses(_held_out(known, target, choice, parts), target) for choice in choices])
+    worse = losses - losses[int(np.argmin(losses.mean(axis=1)))]
+    allowed = worse.mean(axis=1) <= worse.std(axis=1) / np.sqrt(len(target))
+    return choices[int(np.argmax(allowed))]
+
+
+def _held_out(known: Columns, target: np.ndarray, choice: Choice, parts: Sequence[np.ndarray]) -> np.ndarray:
+    """What is predicted of each clip by what was fitted on the other parts: float64 [n]."""
+    predicted = np.zeros(len(target))
+    for part in parts:
+        rest = np.setdiff1d(np.arange(len(target)), part)
+        predicted[part] = _fitted(taken(known, rest), target[rest], choice)(taken(known, part))
+    return predicted
 
 
 def _fitted(known: Columns, target: np.ndarray, choice: Choice) -> ProbabilityMap:
     """`target` float64 [n] in 0..1; what is no 0 or 1 counts as that share of each."""
     smoothed = _smoothed(target)
+    if choice.strength is None and not choice.columns:
+        return AS_IT_IS
     if choice.strength is None:
         return _isotonic(known, smoothed, choice.columns[0])
     return _logistic(known, smoothed, choice.columns, choice.strength)
 
 
 def _smoothed(target: np.ndarray) -> np.ndarray:
-    """Platt's targets: with n of a kind, 1 - 1 / (n + 2) instead of certainty."""
-    ones = float(target.sum())
-    low, high = 1 / (len(target) - ones + 2), (ones + 1) / (ones + 2)
-    return low + (high - low) * target
+    """Not quite certain: one clip more of each kind, spread over all of them."""
+    low = 1 / (len(target) + 2)
+    return low + (1 - 2 * low) * target
 
 
 def _isotonic(known: Columns, target: np.ndarray, column: str) -> IsotonicMap:
@@ -212,8 +226,8 @@ def _logistic(known: Columns, target: np.ndarray, columns: Sequence[str], streng
             np.repeat([1, 0], len(target)),
             sample_weight=np.concatenate([target, 1 - target]),
         )
-    numbers = (tuple(map(float, values)) for values in (centre, scale, model.coef_[0]))
-    return LogisticMap(tuple(columns), *numbers, intercept=float(model.intercept_[0]))
+    middle, spreads, weights = (tuple(map(float, values)) for values in (centre, scale, model.coef_[0]))
+    return LogisticMap(tuple(columns), middle, spreads, weights, float(model.intercept_[0]))
 
 
 def _fit_words(clips: Sequence[Audited], right: np.ndarray) -> ProbabilityMap | None:
