@@ -20,6 +20,8 @@ from earmark.recognition.live_hearing import HeardClip
 from earmark.recognition.live_models import Listening, ListeningClip
 from earmark.recognition.models import Alias
 from earmark.speech.audio import SAMPLE_RATE, write_flac
+from earmark.speech.calibration import Assessed
+from earmark.speech.confidence import Confidence
 from earmark.speech.engine import Abilities, Heard, Word
 from earmark.speech.errors import EarmarkError
 from earmark.speech.stub import StubEngine, heard
@@ -61,8 +63,8 @@ def test_what_is_heard_grows_and_ends_whole(
     monkeypatch.setattr(live, "WRITTEN_EVERY_SECONDS", 0.0)
     write = live._write
 
-    def spy(of: Listening, clip: HeardClip) -> None:
-        write(of, clip)
+    def spy(of: Listening, clip: HeardClip, calibrator: None) -> None:
+        write(of, clip, calibrator)
         written.append(answer(of).text)
 
     monkeypatch.setattr(live, "_write", spy)
@@ -117,6 +119,17 @@ def test_an_engine_that_does_not_stream_is_heard_at_once(started: Callable[..., 
     one = started(language="yue")
     run_listening(Progress(), listening_id=one.pk, engine=Whole(lambda _: heard("三七")))
     assert answer(one).text == "三七"
+
+
+def test_where_the_model_is_calibrated_its_confidence_is_a_probability() -> None:
+    class Calibrated:
+        def assess(self, clips: list[Assessed]) -> tuple[np.ndarray, np.ndarray]:
+            return np.array([0.25 * one.prior for one in clips]), np.array([0.125])
+
+    clip = HeardClip(0, 0.0, 1.0, heard("hi"), Confidence(0.8, {}, ("loop",)))
+    said, prior = said_of(clip, Calibrated()), said_of(clip)  # type: ignore[arg-type]
+    assert (said["confidence"], said["expected_error_rate"], said["flags"]) == (0.2, 0.125, ["loop"])
+    assert (prior["confidence"], prior["expected_error_rate"]) == (0.8, None)
 
 
 def test_times_are_those_in_the_file() -> None:

@@ -94,6 +94,7 @@ def test_users_of_the_original_service_find_what_they_know(served: str, flac: Pa
     User.objects.update(is_active=False)
     with pytest.raises(AppError, match="recognition:gradio:refused"):
         client.predict(handle_file(flac), "auto", api_name="/transcribe")
+    client.close()
 
 
 def test_answers_grow_and_end_whole(flac: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,11 @@ class SaidOut(serializers.Serializer[Any]):
     text = serializers.CharField()
     language = serializers.CharField(help_text="as the model recognised it; empty where it does not tell")
     words = SaidWordOut(many=True)
-    confidence = serializers.FloatField(allow_null=True, help_text="0 to 1, once the clip is final")
+    confidence = serializers.FloatField(
+        allow_null=True,
+        help_text="0 to 1, once the clip is final; a probability where the model is calibrated",
+    )
+    expected_error_rate = serializers.FloatField(allow_null=True, help_text="where the model is calibrated")
     flags = serializers.ListField(child=serializers.CharField())
 
 

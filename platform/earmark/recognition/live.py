@@ -28,11 +28,13 @@ from earmark.jobs.models import ELSEWHERE, Job, Status
 from earmark.jobs.registry import Context
 from earmark.jobs.running import Cancelled
 from earmark.jobs.services import cancel, submit
+from earmark.recognition.calibrations import calibrator_of, newest
 from earmark.recognition.live_hearing import MAX_BYTES, HeardClip, cut, hear
 from earmark.recognition.live_models import Listening, ListeningClip
 from earmark.recognition.live_words import SaidWord, said_words
 from earmark.recognition.models import Alias, ModelVersion
 from earmark.recognition.registry import champion, engine_for, holder
+from earmark.speech.calibration import Assessed, Calibrator
 from earmark.speech.engine import AUTO, LANGUAGES, Engine
 from earmark.speech.errors import EarmarkError
 
@@ -106,7 +108,7 @@ def run_listening(context: Context, *, listening_id: int, engine: Engine | None 
 
     One that was forgotten meanwhile is left alone. Raises EarmarkError: the file's, or the model's.
     """
-    one = Listening.objects.select_related("model").filter(pk=listening_id).first()
+    one = Listening.objects.select_related("model", "collection").filter(pk=listening_id).first()
     if one is None or not one.audio:
         return {}
     try:
@@ -125,11 +127,11 @@ def _run(context: Context, one: Listening, engine: Engine) -> dict[str, Any]:
         one.heard.all().delete()
         Listening.objects.filter(pk=one.pk).update(seconds=found.seconds, clips=len(found.stretches))
         total, done = sum(stretch.seconds for stretch in found.stretches), 0.0
-        is_due = _throttle()
+        is_due, calibrator = _throttle(), _calibrator(one)
         for clip in hear(path, found, name=one.name, engine=engine, language=one.language):
             context.check()
             if clip.is_final or is_due():
-                _write(one, clip)
+                _write(one, clip, calibrator)
             if clip.is_final:
                 done += clip.seconds
                 context.progress(done, total)
@@ -152,7 +154,7 @@ def _throttle() -> Callable[[], bool]:
 
 
 @transaction.atomic
-def _write(one: Listening, clip: HeardClip) -> None:
+def _write(one: Listening, clip: HeardClip, calibrator: Calibrator | None) -> None:
     """What is heard in the clip now. Raises Cancelled when the listening was forgotten meanwhile."""
     if not Listening.objects.select_for_update(no_key=True).filter(pk=one.pk).exists():
         raise Cancelled
@@ -162,22 +164,36 @@ def _write(one: Listening, clip: HeardClip) -> None:
         defaults={
             "start": clip.start,
             "seconds": clip.seconds,
-            "said": said_of(clip),
+            "said": said_of(clip, calibrator),
             "is_final": clip.is_final,
         },
     )
 
 
-def said_of(clip: HeardClip) -> dict[str, Any]:
-    """What is kept of a clip: text, words with their seconds into the file, and how far to trust them."""
+def said_of(clip: HeardClip, calibrator: Calibrator | None = None) -> dict[str, Any]:
+    """What is kept of a clip: text, words with their seconds into the file, and how far to trust them.
+
+    With a calibrator `confidence` is the probability that the text is right and `expected_error_rate` is known; without
+    one it is the prior, and no error rate is.
+    """
     sure = clip.confidence
+    right, rate = (sure.value if sure else None), None
+    if sure and calibrator:
+        (right,), (rate,) = calibrator.assess([Assessed(sure.value, sure.features, sure.flags)])
     return {
         "text": clip.heard.text,
         "language": clip.heard.language,
         "words": [_word(word, clip.start) for word in said_words(clip.heard)],
-        "confidence": round(sure.value, 4) if sure else None,
+        "confidence": None if right is None else round(float(right), 4),
+        "expected_error_rate": None if rate is None else round(float(rate), 4),
         "flags": list(sure.flags) if sure else [],
     }
+
+
+def _calibrator(one: Listening) -> Calibrator | None:
+    """What the model's confidence means in this collection, where that is known."""
+    held = newest(one.collection, one.model)
+    return calibrator_of(held) if held else None
 
 
 def _word(word: SaidWord, offset: float) -> dict[str, Any]:

@@ -84,6 +84,8 @@ def _words() -> dict[str, Any]:
         "slow": _("{audio} s heard in {took} s."),
         "probability": _("{percent} sure"),
         "no_time": _("no times: this model has no aligner"),
+        "uncalibrated": _("not calibrated: it orders clips, and is no probability"),
+        "expected": _("{percent} of it expected to be wrong"),
         "copied": _("Copied"),
         "play": _("Play"),
         "pause": _("Pause"),

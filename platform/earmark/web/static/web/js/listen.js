@@ -207,7 +207,7 @@ class ListenBox extends HTMLElement {
     const bar = element("progress", `thin listen-bar ${sure < low ? "low" : sure < high ? "middle" : "high"}`);
     Object.assign(bar, { max: 1, value: sure });
     bar.setAttribute("aria-hidden", "true");
-    this.find("confidence").replaceChildren(bar, clips.length ? sure.toFixed(2) : "–");
+    this.find("confidence").replaceChildren(bar, clips.length ? sure.toFixed(2) : "–", element("span", "muted", this.expected(clips, length)));
     const flags = [...new Set(clips.flatMap((clip) => clip.said.flags))];
     const tags = flags.map((flag) => element("span", "tag warn", this.told.flags[flag] ?? flag));
     this.find("flags").replaceChildren(...(tags.length ? tags : ["–"]));
@@ -219,6 +219,15 @@ class ListenBox extends HTMLElement {
     const pace = { audio: number(told.seconds), took: number(told.took_seconds, 2), times: number(times, times < 10 ? 1 : 0) };
     this.find("took").textContent = filled(times > 1 ? this.words.took : this.words.slow, pace);
     this.find("facts").hidden = false;
+  }
+
+  /** What the confidence says of errors: nothing, before the model was calibrated in this collection. */
+  expected(clips, length) {
+    if (!clips.length) return "";
+    if (clips.some((clip) => clip.said.expected_error_rate === null)) return this.words.uncalibrated;
+    const rate = clips.reduce((sum, clip) => sum + clip.seconds * clip.said.expected_error_rate, 0) / length;
+    const percent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 }).format(rate);
+    return filled(this.words.expected, { percent });
   }
 
   // --- the end
