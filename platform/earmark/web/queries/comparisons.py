@@ -15,6 +15,7 @@ from training_jobs.models import Comparison
 
 MODELS_OFFERED = 200
 TICKS = 4
+AXES = (0.04, 0.08, 0.12, 0.2, 0.4, 0.6, 0.8, 1.0)
 DRAWN_KINDS = ("language", "dialect", "snr", "duration", "speaker")
 
 
@@ -61,12 +62,9 @@ def kinds(report: dict[str, Any]) -> list[Kind]:
 
 
 def scale(report: dict[str, Any]) -> float:
-    """The end of the axis: the highest rate of any slice, up to the next step of five or ten percent, at most 1."""
-    highest = max(
-        (min(1.0, one[side]["error_rate"]) for one in report["slices"] for side in "ab"), default=0.0
-    )
-    step = 0.05 if highest <= 0.4 else 0.2
-    return min(1.0, step * (int(highest / step) + 1))
+    """The end of the axis: beyond the highest rate of any slice, with round numbers at its ticks; 1 at most."""
+    rates = [one[side]["error_rate"] for one in report["slices"] for side in "ab"]
+    return next((end for end in AXES if end > max(rates, default=0.0)), AXES[-1])
 
 
 def ticks(end: float) -> list[float]:
