@@ -237,6 +237,8 @@ def test_the_same_run_asked_for_twice_is_one_job_and_ends_with_its_figures(
         "failed": 0,
         "failures": {},
         "shards": 1,
+        "shards_ended": 1,
+        "left": None,
         "pace": Job.objects.get(pk=job.pk).result["pace"],
     }
 

@@ -86,7 +86,11 @@ def conduct(context: Context) -> dict[str, Any]:
     Raises Later while shards are under way, and EarmarkError: that of the shard the run ended on, or
     `recognition:run:incomplete` or `:unknown`.
     """
-    run = TranscriptionRun.objects.select_related("collection", "model", "job").filter(job=context.job_id).first()
+    run = (
+        TranscriptionRun.objects.select_related("collection", "model", "job")
+        .filter(job=context.job_id)
+        .first()
+    )
     if run is None:
         raise EarmarkError(
             "recognition:run:unknown",
@@ -119,6 +123,12 @@ def _result(run: TranscriptionRun) -> dict[str, Any]:
             f"{first.first_clip} to {first.last_clip}): {first.error}",
             "What is heard stays. Transcribe again for the rest.",
         )
+    return told_of(run)
+
+
+def told_of(run: TranscriptionRun) -> dict[str, Any]:
+    """How far a run is, as JSON: seconds are of audio, `pace` of them are heard a second, `left` seconds to go."""
+    told = figures([run])[run.pk]
     return {
         "run": run.pk,
         "model": run.model.name,
@@ -127,7 +137,9 @@ def _result(run: TranscriptionRun) -> dict[str, Any]:
         "failed": told.failed,
         "failures": dict(told.failures),
         "shards": told.shards,
+        "shards_ended": told.shards_ended,
         "pace": None if told.pace is None else round(told.pace, 1),
+        "left": None if told.left is None else round(told.left, 1),
     }
 
 

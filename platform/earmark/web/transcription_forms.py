@@ -11,10 +11,10 @@ from earmark.recognition.transcription import Only
 from earmark.web.forms import PlainForm, any_of
 
 ONLY: Final[dict[str, Promise]] = {
-    Only.POOL: _("the pool: usable, on the train side, without a text"),
-    Only.UNLABELLED: _("everything usable without a text"),
+    Only.POOL: _("the pool: train side, no text"),
+    Only.UNLABELLED: _("usable, no text"),
     Only.TEST: _("the test side"),
-    Only.ALL: _("everything, also what the gate found unfit"),
+    Only.ALL: _("all, unfit ones too"),
 }
 
 

@@ -19,14 +19,36 @@ if TYPE_CHECKING:
 @click.option(
     "--only", type=click.Choice(["pool", "unlabelled", "test", "all"]), default="pool", show_default=True
 )
+@click.option("--model", help="Name of the model that hears; the champion otherwise.")
+@click.option("--language", default="", help="Clips of this language alone: zh, yue, en ...")
+@click.option("--dialect", default="", help="Clips of this dialect alone.")
+@click.option("--recording", type=int, help="Clips of the recording with this id alone.")
+@click.option("--urgent", is_flag=True, help="Before every other run: somebody waits.")
+@click.option("--wait/--no-wait", default=True, help="Stay until the run has ended, or only ask for it.")
 @collection_option
 @platform_command
-def transcribe(only: str, slug: str | None, as_json: bool) -> None:
-    """Let the champion hear the clips it has not heard yet."""
-    from earmark.recognition.runs import submit_transcription
+def transcribe(
+    only: str, model: str | None, urgent: bool, wait: bool, slug: str | None, as_json: bool, **narrowed: Any
+) -> None:
+    """Let a model hear the clips it has not heard yet.
 
-    job = submit_transcription(collection=find_collection(slug), only=only, by=None)
-    say(follow(job, "transcribe", as_json=as_json).result, as_json=as_json)
+    The run is cut into parts that all workers share; the bar shows them together, in seconds of audio. Asked for again
+    while it runs, it goes on with what has come in meanwhile. Ctrl-C ends the watching, not the run.
+    """
+    from earmark.recognition.run_models import TranscriptionRun
+    from earmark.recognition.runs import submit_transcription, told_of
+
+    job = submit_transcription(
+        collection=find_collection(slug),
+        model=find_model(model) if model else None,
+        only=only,
+        narrowed=narrowed,
+        is_urgent=urgent,
+        by=None,
+    )
+    if wait:
+        follow(job, "transcribe", as_json=as_json)
+    say(told_of(TranscriptionRun.objects.get(job=job)), as_json=as_json)
 
 
 @click.command()
