@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -43,12 +42,13 @@ def ada(transactional_db: None) -> User:
 
 
 @pytest.fixture
-def served(ada: User) -> Iterator[str]:
+def served(ada: User, tmp_path: Path) -> Iterator[str]:
     """A service in a process of its own, on a free port, behind the accounts of this database."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     told = {"DATABASE_URL": _database_url(), "EARMARK_VAR": str(settings.EARMARK.var), "OMP_NUM_THREADS": "1"}
+    told |= {"TMPDIR": str(tmp_path)}
     process = subprocess.Popen(
         [sys.executable, "-c", "from earmark.config.cli import main; main()", "serve-gradio",
          "--port", str(port), "--json"],
@@ -59,8 +59,8 @@ def served(ada: User) -> Iterator[str]:
     try:
         yield json.loads(process.stdout.readline())["address"]
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        process.kill()
+        process.wait()
         process.stdout.close()
 
 
