@@ -3,18 +3,23 @@
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.conf import settings as django_settings
 from pytest_django.fixtures import Settings
 
-from earmark.recognition import engines, registry
+from earmark.recognition import engines, registering, registry
 from earmark.recognition.checks import engines_are_there, missing
-from earmark.recognition.models import ModelVersion
+from earmark.recognition.models import Hypothesis, ModelVersion, TranscriptionFailure
+from earmark.recognition.transcription import hear_clips
+from earmark.speech.engine import Heard
 from earmark.speech.errors import EarmarkError
 from tests.recognition.test_registry import folder
+from tests.recognition.world import Listener, Progress, make_clip, make_collection, make_model
 from tests.rules.tree import ROOT
 from tests.speech.transcription_server import told, transcription_server
 
@@ -64,8 +69,6 @@ def test_no_model_is_registered_at_an_address_nobody_allowed() -> None:
 
 @pytest.mark.django_db
 def test_the_first_champion_takes_the_engine_of_the_settings(tmp_path: Path, settings: Settings) -> None:
-    from tests.recognition.world import make_collection
-
     source = str(folder(tmp_path / "tiny"))
     settings.EARMARK = replace(django_settings.EARMARK, model=source, engine="whisper")
     assert registry.champion(make_collection()).engine == "whisper"
@@ -133,3 +136,49 @@ def test_the_check_costs_no_process_its_torch() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("error_id", "raised", "failures"),
+    [
+        ("recognition:remote:unreachable", ConnectionError, 0),
+        ("recognition:remote:busy", ConnectionError, 0),
+        ("recognition:remote:key", EarmarkError, 0),
+        ("recognition:remote:refused", None, 2),
+    ],
+)
+def test_a_server_that_is_away_is_no_fault_of_the_clips(
+    error_id: str, raised: type[Exception] | None, failures: int
+) -> None:
+    collection, model = make_collection(), make_model()
+    for level in (1, 2):
+        make_clip(collection, level)
+
+    def answer(_samples: np.ndarray) -> Heard:
+        raise EarmarkError(error_id, "No.", "Do something.")
+
+    with pytest.raises(raised) if raised else nullcontext():
+        hear_clips(Progress(), clips=collection.clips.all(), model=model, engine=Listener(answer))
+    assert TranscriptionFailure.objects.count() == failures
+
+
+@pytest.mark.django_db
+def test_a_text_without_scores_is_kept_as_one(settings: Settings) -> None:
+    collection = make_collection()
+    make_clip(collection, 50)
+    with transcription_server(
+        lambda _asked: told({"text": "hi", "logprobs": [{"token": "hi", "logprob": -1}]})
+    ) as at:
+        settings.ENGINE_OPTIONS = {"remote": {"hosts": (at.place,)}}
+        model = registry.register_model(name="far", source=at.source)
+        hear_clips(Progress(), clips=collection.clips.all(), model=model)
+    kept = Hypothesis.objects.select_related("details").get()
+    assert (kept.text, kept.tokens, kept.details.embedding) == ("hi", [["hi", -1.0, None]], None)
+
+
+def test_a_job_registers_what_the_workers_see(tmp_path: Path, db: None) -> None:
+    source = typed(tmp_path / "a", "whisper")
+    found = registering.register(name="one", source=source, engine="")
+    assert (found["name"], found["engine"]) == ("one", "whisper")
+    assert ModelVersion.objects.get(pk=found["model"]).lineage["origin"] == "registered"

@@ -18,6 +18,8 @@ MODEL_TYPES = {"glmasr": "glm-asr", "whisper": "whisper"}
 """Which engine reads the models whose `config.json` names that `model_type`."""
 REMOTE = "remote"
 USUAL = "glm-asr"
+AWAY = frozenset({"recognition:remote:unreachable", "recognition:remote:busy"})
+HOPELESS = frozenset({"recognition:remote:key"})
 
 
 def known_engine(name: str) -> str:
@@ -72,6 +74,18 @@ def load_engine(name: str, source: str, device: str) -> Engine:
     log.info("loading %s with engine %s on %s", source, name, device)
     loaded: Engine = engine.load(source, device, **options_of(name))
     return loaded
+
+
+def end_if_away(error: EarmarkError) -> None:
+    """Raise what ends a run when `error` is the engine's and says nothing of the clip in hand.
+
+    ConnectionError for a server that is away or busy, so that the work is given back and tried later; the error
+    itself for a key that is not accepted.
+    """
+    if error.error_id in AWAY:
+        raise ConnectionError(str(error)) from error
+    if error.error_id in HOPELESS:
+        raise error
 
 
 def _model_type(folder: Path) -> str:

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from earmark.corpus.models import Clip, Collection, Reference, Split
 from earmark.corpus.queries import current, usable
 from earmark.jobs.registry import Context
+from earmark.recognition.engines import end_if_away
 from earmark.recognition.models import ModelVersion
 from earmark.recognition.queries import unheard
 from earmark.recognition.reading import Sounding, soundings_ahead
@@ -202,6 +203,7 @@ def _hear_batch(
             [one.samples for one in batch], languages=_languages(engine, batch) if own_language else None
         )
     except EarmarkError as error:
+        end_if_away(error)
         if len(batch) > 1:
             for one in batch:
                 _hear_batch(engine, model, [one], writer, own_language)
