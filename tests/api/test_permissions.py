@@ -45,6 +45,7 @@ READ = [
             for each in (
                 "status", "imports", "recordings", "clips", "hypotheses", "references", "rounds", "annotations",
                 "snapshots", "exports", "training-jobs", "evaluations", "comparisons", "aliases", "jobs",
+                "calibrations",
                 "transcriptions",
             )
         ),
@@ -86,6 +87,8 @@ WRITE = [
     Row(
         method="POST", path=f"{IN}listenings/", needs=Role.VIEWER, status=202, body=heard, format="multipart"
     ),
+    Row(method="POST", path=f"{IN}calibrations/", needs=Role.MANAGER, status=400),
+    Row(path=f"{IN}calibration/", needs=Role.VIEWER, status=409),
     Row(method="POST", path=f"{IN}transcriptions/", needs=Role.MANAGER, status=202),
     Row(method="POST", path="transcriptions/{pk}/cancel/", needs=Role.MANAGER, status=202),
     Row(

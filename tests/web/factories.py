@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
@@ -27,7 +28,11 @@ from earmark.corpus.models import (
 from earmark.datasets.models import Export, Snapshot, SnapshotItem
 from earmark.jobs.models import Job, Status
 from earmark.recognition.champion_shown import follow_champion
-from earmark.recognition.models import Alias, Hypothesis, HypothesisDetails, ModelVersion
+from earmark.recognition.models import Alias, Calibration, Hypothesis, HypothesisDetails, ModelVersion
+from earmark.speech.calibration import Assessed
+from earmark.speech.calibration_fit import Audited, fit
+from earmark.speech.calibration_report import report
+from earmark.speech.scoring import ErrorCounts
 from training_jobs.models import Evaluation, TrainingJob, TrainingMetric
 
 PASSWORD = "a quiet room"
@@ -263,6 +268,22 @@ def a_training(
         for index, line in enumerate(lines)
     )  # fmt: skip
     return row
+
+
+def a_calibration(collection: Collection, model: ModelVersion, *, clips: int = 120) -> Calibration:
+    """What was learned from that many audited clips: the surer the model, the oftener it was right."""
+    rng = np.random.default_rng(5)
+    judged = []
+    for index in range(clips):
+        sure = float(rng.beta(2, 0.8))
+        features = {"mean_logprob": math.log(sure), "mean_probability": min(1.0, sure + 0.1)}
+        wrong = int(rng.random() > sure)
+        counts = ErrorCounts(wrong, 0, 0, 3)
+        judged.append(Audited(Assessed(sure**0.5, features, ()), counts, ("en", "zh", "yue")[index % 3]))
+    return Calibration.objects.create(
+        collection=collection, model=model, clips=clips, report={**report(judged, 1), "seed": 1, "job": 0},
+        parameters=fit(judged, rng).as_json(),
+    )  # fmt: skip
 
 
 def an_import(collection: Collection) -> Import:

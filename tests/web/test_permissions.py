@@ -118,6 +118,8 @@ TABLE = [
     Row("round_new", Role.MANAGER, "post", sent=ROUND, answers=302),
     Row("round_sync", Role.MANAGER, "post", the_round, answers=302),
     Row("round_close", Role.MANAGER, "post", the_round, answers=302),
+    Row("calibration", Role.VIEWER, of=the_base),
+    Row("model_calibrate", Role.MANAGER, "post", the_base, answers=302),
     Row("model_promote", Role.MANAGER, "post", the_base, answers=302),
     Row("model_evaluate", Role.MANAGER, "post", the_base, answers=302),
     Row("comparison", Role.VIEWER, of=the_comparison),

@@ -5,6 +5,7 @@ from django.views.decorators.cache import cache_page
 from drf_spectacular.views import SpectacularAPIView
 
 from earmark.api import (
+    calibrating,
     comparing,
     corpus,
     cutting,
@@ -43,6 +44,8 @@ of_a_collection: list[URLPattern] = [
     path("exports/", datasets.Exports.as_view(), name="exports"),
     path("training-jobs/", training.TrainingJobs.as_view(), name="training-jobs"),
     path("evaluations/", training.Evaluations.as_view(), name="evaluations"),
+    path("calibrations/", calibrating.Calibrations.as_view(), name="calibrations"),
+    path("calibration/", calibrating.ChampionCalibration.as_view(), name="calibration"),
     path("comparisons/", comparing.Comparisons.as_view(), name="comparisons"),
     path("aliases/", recognition.Aliases.as_view(), name="aliases"),
     path("promotions/", recognition.Promotions.as_view(), name="promotions"),

@@ -30,6 +30,7 @@ COMMANDS = {
     "snapshot": "earmark.config.commands.learning:snapshot",
     "train": "earmark.config.commands.learning:train",
     "evaluate": "earmark.config.commands.learning:evaluate",
+    "calibrate": "earmark.config.commands.calibrating:calibrate",
     "compare": "earmark.config.commands.comparing:compare",
     "model": "earmark.config.commands.models:model",
     "promote": "earmark.config.commands.learning:promote",

@@ -42,7 +42,7 @@ def report(clips: Sequence[Audited], seed: int) -> dict[str, Any]:
     return {
         "clips": len(clips),
         "wrong": int((1 - right).sum()),
-        "few": len(clips) < FEW or min(right.sum(), (1 - right).sum()) < FEW_OF_A_KIND,
+        "few": len(clips) < FEW or bool(min(right.sum(), (1 - right).sum()) < FEW_OF_A_KIND),
         "folds": FOLDS,
         "bins": figures.BINS,
         **_figures(scores, right, everything),

@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from earmark.web import sign_in
 from earmark.web.views import (
+    calibration,
     clip,
     clips,
     comparisons,
@@ -51,6 +52,8 @@ in_collection = [
     path("models/", models.models, name="models"),
     path("models/register/", comparisons.model_register, name="model_register"),
     path("models/<int:pk>/", models.model, name="model"),
+    path("models/<int:pk>/calibration/", calibration.calibration, name="calibration"),
+    path("models/<int:pk>/calibrate/", calibration.model_calibrate, name="model_calibrate"),
     path("models/<int:pk>/promote/", models.model_promote, name="model_promote"),
     path("models/<int:pk>/evaluate/", models.model_evaluate, name="model_evaluate"),
     path("listen/", listen.listen, name="listen"),

@@ -33,7 +33,7 @@ def models(request: HttpRequest, place: Place) -> HttpResponse:
 
 @in_collection(Role.VIEWER)
 def model(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
-    row = _row(place, pk)
+    row = row_of(place, pk)
     champion = next((one for one in queries.models_of(place.collection) if one.is_champion), None)
     compared = champion if champion and champion.model != row.model else None
     context = {
@@ -54,7 +54,7 @@ def model(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
 @in_collection(Role.MANAGER, WRITE)
 def model_promote(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
     """Make the model the collection's champion: it hears every new clip from now on."""
-    row = _row(place, pk)
+    row = row_of(place, pk)
     with telling(request, _("%(model)s is the champion now.") % {"model": row.model.name}):
         set_alias(collection=place.collection, name=Alias.Name.CHAMPION, model=row.model, by=place.person)
     return redirect("web:models", slug=place.collection.slug)
@@ -63,7 +63,7 @@ def model_promote(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
 @in_collection(Role.MANAGER, WRITE)
 def model_evaluate(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
     """Measure the model on the frozen test set."""
-    row = _row(place, pk)
+    row = row_of(place, pk)
     with telling(request, _("%(model)s is being measured on the test set.") % {"model": row.model.name}):
         snapshot = test_set(place.collection)
         if snapshot is None:
@@ -76,7 +76,7 @@ def model_evaluate(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
     return redirect("web:models", slug=place.collection.slug)
 
 
-def _row(place: Place, pk: int) -> queries.ModelRow:
+def row_of(place: Place, pk: int) -> queries.ModelRow:
     """The model as this collection knows it; a model of other collections is not here (404)."""
     found = queries.models_of(place.collection, only=pk)
     if not found:
