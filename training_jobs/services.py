@@ -13,8 +13,11 @@ from earmark.jobs.models import Job
 from earmark.jobs.services import submit
 from earmark.recognition.models import ModelVersion
 from earmark.recognition.registry import champion
+from earmark.speech.errors import EarmarkError
 from training_jobs.models import TrainingJob
 from training_jobs.recipe.recipes import preset, with_overrides
+
+TRAINED_ENGINE = "glm-asr"
 
 
 def launch(
@@ -28,9 +31,11 @@ def launch(
 ) -> TrainingJob:
     """Freeze what is labelled now (or take `snapshot`) and queue a training from the collection's champion.
 
-    Raises EarmarkError `training:recipe:*` for an unknown recipe or setting, before anything is written.
+    Raises EarmarkError `training:recipe:*` for an unknown recipe or setting, `training:base:engine` for a champion
+    that no recipe trains, before anything is written.
     """
     with_overrides(preset(recipe), dict(overrides or {}))
+    _refuse_untrainable(champion(collection))
     with transaction.atomic():
         training = TrainingJob.objects.create(
             collection=collection,
@@ -52,6 +57,15 @@ def launch(
         training.save(update_fields=["job"])
         audit(by, "launch training", f"training job {training.pk}", recipe=recipe, seed=seed)
     return training
+
+
+def _refuse_untrainable(base: ModelVersion) -> None:
+    if base.engine != TRAINED_ENGINE:
+        raise EarmarkError(
+            "training:base:engine",
+            f"The champion {base.name} is of the engine {base.engine!r}; recipes train {TRAINED_ENGINE!r} alone.",
+            f"Make a model of the engine {TRAINED_ENGINE!r} the champion, then launch the training.",
+        )
 
 
 def request_evaluation(*, model: ModelVersion, snapshot: Snapshot, by: User | None = None) -> Job:
