@@ -1,17 +1,8 @@
 """Batches of clips of similar length: little padding, bounded memory."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from earmark.speech.errors import EarmarkError
-
-
-@dataclass(frozen=True)
-class Room:
-    """What a batch may hold: so many `rows`, and so many `places` of prompt and answer, padding included."""
-
-    rows: int
-    places: int
 
 
 def length_sorted_batches(seconds: Sequence[float], max_seconds: float) -> list[list[int]]:
@@ -38,19 +29,7 @@ def length_sorted_batches(seconds: Sequence[float], max_seconds: float) -> list[
     return batches
 
 
-def token_batches(places: Sequence[int], room: Room, *, at_least: int = 1) -> list[list[int]]:
-    """Indices in batches, longest first, each within `room`; what does not fit at all is alone.
-
-    `places`: of each clip, those of its prompt and the most it may answer. A batch takes its longest clip's places
-    times its rows. Where there are enough clips, they make `at_least` so many batches, for as many workers.
-    """
-    rows = max(1, min(room.rows, -(-len(places) // at_least)))
-    batches: list[list[int]] = []
-    left = 0
-    for index in sorted(range(len(places)), key=lambda i: -places[i]):
-        if left == 0:
-            batches.append([])
-            left = max(1, min(rows, room.places // max(1, places[index])))
-        batches[-1].append(index)
-        left -= 1
-    return batches
+def length_sorted_groups(places: Sequence[int], size: int) -> list[list[int]]:
+    """Indices in groups of at most `size`, longest first; equal lengths keep their order."""
+    order = sorted(range(len(places)), key=lambda i: -places[i])
+    return [order[start : start + size] for start in range(0, len(order), size)]

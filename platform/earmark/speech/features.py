@@ -55,6 +55,10 @@ class LogMelMaker:
         self._hann = torch.hann_window(self.points)
         self._filters = torch.from_numpy(extractor.mel_filters.T.astype(np.float32)).contiguous()
 
+    def tokens(self, samples: int) -> int:
+        """Audio tokens of a clip of that many samples."""
+        return (-(-samples // self.hop) + 1) // 2 // (FRAMES_PER_TOKEN // 2)
+
     def __call__(self, waveform: np.ndarray, window: int) -> LogMel:
         """Mono [n] at the extractor's rate, padded to `window` samples: n or more, a multiple of the hop."""
         reach = self.points // 2

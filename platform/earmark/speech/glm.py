@@ -7,31 +7,30 @@ clips share batches, finished ones leave them, and nothing of the size of the vo
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Self
 
 import numpy as np
 import torch
 
 from earmark.speech.audio import SAMPLE_RATE
-from earmark.speech.batching import Room, token_batches
+from earmark.speech.batching import length_sorted_groups
 from earmark.speech.engine import AUTO, LANGUAGES, Abilities, Heard, TokenScore, modes_of
 from earmark.speech.errors import EarmarkError
 from earmark.speech.examples import IGNORED_LABEL, check_clip, training_batch, window_samples
 from earmark.speech.features import LogMel, LogMelMaker
-from earmark.speech.greedy import Step, Written, greedy_steps, write, written
-from earmark.speech.hearing import Clip, encoded_frames, prompts
+from earmark.speech.greedy import SPARE_PLACES, Written
+from earmark.speech.hearing import Clip, Encoded, Lane, Limits, listen, prompts
+from earmark.speech.language_model import LanguageModel
 from earmark.speech.model_folder import LoadedModel, load_model
-from earmark.speech.overlapped import overlapped
+from earmark.speech.overlapped import in_lanes
 from earmark.speech.prompting import Request, request
 from earmark.speech.token_scores import TokenSpeller, choice_scores
 
 _SPARE_TOKENS = 8
 """Added to every clip's cap: the shortest clips still get room for a word and its end token."""
 
-_CPU_ROOM = Room(rows=32, places=16_384)
-"""So few rows that their keys and values stay in a processor's cache, enough to share the cost of a step."""
-_ACCELERATOR_ROOM = Room(rows=256, places=262_144)
+_CPU = Limits(slots=32, places=16_384, group=8, frames=1_000)
+_ACCELERATOR = Limits(slots=256, places=262_144, group=64, frames=96_000)
 
 
 class GlmAsrEngine:
@@ -71,32 +70,29 @@ class GlmAsrEngine:
         `speech:clip:*` and `speech:language:unknown`, before any work is done.
         """
         clips = self._clips(waveforms, modes_of(languages, len(waveforms), LANGUAGES))
-        on_cpu = self.loaded.device.type == "cpu"
-        workers = torch.get_num_threads() if on_cpu else 1
-        places = [clip.places(self._log_mel.hop) for clip in clips]
-        batches = token_batches(places, _CPU_ROOM if on_cpu else _ACCELERATOR_ROOM, at_least=workers)
-        heard = overlapped(
-            [[clips[i] for i in batch] for batch in batches], self._spectra, self._hear_batch, workers=workers
+        if not clips:
+            return []
+        limits = _CPU if self.loaded.device.type == "cpu" else _ACCELERATOR
+        lanes = torch.get_num_threads() if limits is _CPU else 1
+        lane = self._lane(clips, min(limits.slots, -(-len(clips) // lanes)), limits)
+        groups = length_sorted_groups([self._places(clip) for clip in clips], min(limits.group, lane.slots))
+        heard = in_lanes(
+            [[clips[i] for i in group] for group in groups], self._spectra, lane.hear, lanes=lanes
         )
-        found = dict(zip(chain(*batches), chain(*heard), strict=True))
+        found = {key: one for results in heard for key, one in results.items()}
         return [found[i] for i in range(len(clips))]
 
     @torch.inference_mode()
     def hear_growing(self, waveform: np.ndarray, *, language: str = AUTO) -> Iterator[Heard]:
         """See `earmark.speech.engine.Engine`: once for every token the model writes, the last with word times."""
         clips = self._clips([waveform], modes_of([language], 1, LANGUAGES))
-        caps, ends = [clips[0].cap], self.loaded.end_token_ids
-        spectra = self._spectra(clips)
-        encoded = encoded_frames(self.loaded, spectra)
-        read = prompts(self.loaded, [clips[0].request], spectra, encoded)
-        steps: list[Step] = []
-        for taken in greedy_steps(self.loaded.model, read, caps, ends):
-            steps.append(taken)
-            so_far = written(steps, caps, ends)
-            if so_far[0].ids[-1] in ends or len(so_far[0].ids) == caps[0]:
-                break
-            yield self._heard(so_far[0])
-        yield self._whole(so_far, spectra, encoded)[0]
+        heard = listen(self.loaded, self._spectra(clips), frames=_CPU.frames)
+        decoder = self._lane(clips, 1, _CPU).decoder()
+        decoder.admit([0], prompts(self.loaded, heard), [clips[0].cap])
+        while not (finished := decoder.leave()):
+            yield self._heard(decoder.so_far(0))
+            decoder.step()
+        yield self._whole(heard, [finished[0][1]])[0]
 
     def padded_seconds(self, seconds: float) -> float:
         """Seconds of audio the model works through for a clip that long, by its window policy."""
@@ -133,12 +129,13 @@ class GlmAsrEngine:
             check_clip(waveform)
         return [
             Clip(
+                key,
                 waveform,
                 window_samples(self.loaded, len(waveform)),
                 self._request(mode),
                 self.token_cap(len(waveform)),
             )
-            for waveform, mode in zip(waveforms, modes, strict=True)
+            for key, (waveform, mode) in enumerate(zip(waveforms, modes, strict=True))
         ]
 
     def _request(self, mode: str) -> Request:
@@ -147,27 +144,39 @@ class GlmAsrEngine:
             self._requests[prompt] = request(self.loaded.processor, prompt)
         return self._requests[prompt]
 
-    def _spectra(self, clips: Sequence[Clip]) -> list[LogMel]:
-        return [self._log_mel(clip.samples, clip.window) for clip in clips]
+    def _places(self, clip: Clip) -> int:
+        """Of its prompt and the longest answer."""
+        tokens = self._log_mel.tokens(len(clip.samples))
+        return len(clip.request.before) + tokens + len(clip.request.behind) + clip.cap
 
-    def _hear_batch(self, clips: Sequence[Clip], spectra: Sequence[LogMel]) -> list[Heard]:
-        encoded = encoded_frames(self.loaded, spectra)
-        read = prompts(self.loaded, [clip.request for clip in clips], spectra, encoded)
-        caps = [clip.cap for clip in clips]
-        return self._whole(write(self.loaded.model, read, caps, self.loaded.end_token_ids), spectra, encoded)
+    def _spectra(self, clips: Sequence[Clip]) -> list[tuple[Clip, LogMel]]:
+        return [(clip, self._log_mel(clip.samples, clip.window)) for clip in clips]
 
-    def _whole(
-        self, rows: Sequence[Written], spectra: Sequence[LogMel], encoded: Sequence[torch.Tensor]
-    ) -> list[Heard]:
+    @torch.inference_mode()
+    def _lane(self, clips: Sequence[Clip], slots: int, limits: Limits) -> Lane[Heard]:
+        room = max(map(self._places, clips)) + SPARE_PLACES
+        return Lane(
+            self.loaded,
+            LanguageModel(self.loaded.model),
+            slots=max(1, min(slots, limits.places // room)),
+            room=room,
+            longest=max(clip.cap for clip in clips),
+            frames=limits.frames,
+            finish=self._whole,
+        )
+
+    def _whole(self, heard: Sequence[Encoded], rows: Sequence[Written]) -> list[Heard]:
         """What was heard, with an embedding and, where the model has an aligner, with the times of its words."""
-        embeddings = [each.float().mean(0).cpu().numpy() for each in encoded]
-        heard = [self._heard(row, embedding) for row, embedding in zip(rows, embeddings, strict=True)]
+        found = [
+            self._heard(row, one.frames.float().mean(0).cpu().numpy())
+            for one, row in zip(heard, rows, strict=True)
+        ]
         if self.loaded.aligner is None:
-            return heard
-        aligned = self.loaded.aligner.align_batch(encoded, [one.text for one in heard])
+            return found
+        aligned = self.loaded.aligner.align_batch([one.frames for one in heard], [one.text for one in found])
         return [
             replace(one, words=times.words, alignment=times.score)
-            for one, times in zip(heard, aligned, strict=True)
+            for one, times in zip(found, aligned, strict=True)
         ]
 
     def _heard(self, row: Written, embedding: np.ndarray | None = None) -> Heard:

@@ -1,68 +1,149 @@
-"""From spectra to what the language model reads: the encoder by windows, the projector, the prompt around it."""
+"""A lane of work: from spectra through encoder, projector and language model to what was written, clip after clip."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 
 from earmark.speech.encoder import encode, project
 from earmark.speech.features import FRAMES_PER_TOKEN, LogMel
+from earmark.speech.greedy import Decoder, Written
+from earmark.speech.language_model import LanguageModel
 from earmark.speech.model_folder import LoadedModel
 from earmark.speech.prompting import Request
 
-_CPU_FRAMES = 2_000
-_ACCELERATOR_FRAMES = 96_000
-"""Frames of output the encoder works on at a time, all windows of a batch together."""
+Finished = TypeVar("Finished")
+
+_FINISHED_TOGETHER = 16
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip to hear: its samples, the samples of its window, the request put to the model, its token cap."""
+    """One clip to hear, `key` its number: samples, samples of its window, request put to the model, token cap."""
 
+    key: int
     samples: np.ndarray
     window: int
     request: Request
     cap: int
 
-    def places(self, hop: int) -> int:
-        """Tokens of its prompt and of the longest answer."""
-        audio = -(-len(self.samples) // (hop * FRAMES_PER_TOKEN))
-        return len(self.request.before) + audio + len(self.request.behind) + self.cap
+
+@dataclass(frozen=True)
+class Limits:
+    """What a device holds: `slots` that write at once, `places` of prompt and answer in all of them together.
+
+    `group`: clips that are encoded and read together; `frames` of output the encoder works on at a time.
+    """
+
+    slots: int
+    places: int
+    group: int
+    frames: int
 
 
-def encoded_frames(loaded: LoadedModel, spectra: Sequence[LogMel]) -> list[torch.Tensor]:
-    """The encoder's output [encoded, H] over each clip's own frames; clips of one window share the work."""
+@dataclass(frozen=True)
+class Encoded:
+    """A clip and what the encoder made of it: `frames` [encoded, H] over the clip's own time."""
+
+    clip: Clip
+    spectrum: LogMel
+    frames: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Lane(Generic[Finished]):
+    """What lanes share. `finish` turns rows that are written into results, some at a time, in the order given."""
+
+    loaded: LoadedModel
+    model: LanguageModel
+    slots: int
+    room: int
+    longest: int
+    frames: int
+    finish: Callable[[Sequence[Encoded], Sequence[Written]], Sequence[Finished]]
+
+    def decoder(self) -> Decoder:
+        """With all slots free."""
+        ends = self.loaded.end_token_ids
+        return Decoder(self.model, ends, slots=self.slots, room=self.room, longest=self.longest)
+
+    def hear(self, groups: Iterator[Sequence[tuple[Clip, LogMel]]]) -> dict[int, Finished]:
+        """Every clip's result by its key. No group has more clips than there are slots."""
+        decoder = self.decoder()
+        listening: dict[int, Encoded] = {}
+        done: list[tuple[int, Written]] = []
+        found: dict[int, Finished] = {}
+        for group in groups:
+            heard = listen(self.loaded, group, frames=self.frames)
+            while decoder.free < len(group):
+                decoder.step()
+                done += decoder.leave()
+            self._settle(done, listening, found, at_least=_FINISHED_TOGETHER)
+            listening.update((one.clip.key, one) for one in heard)
+            keys, caps = ([one.clip.key for one in heard], [one.clip.cap for one in heard])
+            decoder.admit(keys, prompts(self.loaded, heard), caps)
+            done += decoder.leave()
+        while decoder.busy:
+            decoder.shrink()
+            decoder.step()
+            done += decoder.leave()
+        self._settle(done, listening, found, at_least=1)
+        return found
+
+    def _settle(
+        self,
+        done: list[tuple[int, Written]],
+        listening: dict[int, Encoded],
+        found: dict[int, Finished],
+        *,
+        at_least: int,
+    ) -> None:
+        if len(done) >= at_least:
+            rows = [listening.pop(key) for key, _ in done]
+            results = self.finish(rows, [row for _, row in done])
+            found.update(zip([key for key, _ in done], results, strict=True))
+            done.clear()
+
+
+def listen(loaded: LoadedModel, group: Sequence[tuple[Clip, LogMel]], *, frames: int) -> list[Encoded]:
+    """The encoder over a group of clips; see `encoded_frames`."""
+    heard = encoded_frames(loaded, [spectrum for _, spectrum in group], frames=frames)
+    return [Encoded(clip, spectrum, each) for (clip, spectrum), each in zip(group, heard, strict=True)]
+
+
+def encoded_frames(
+    loaded: LoadedModel, spectra: Sequence[LogMel], *, frames: int = 2_000
+) -> list[torch.Tensor]:
+    """The encoder's output [encoded, H] over each clip's own frames.
+
+    Clips of one window share the work, as many at a time as have `frames` of output. For use in inference mode.
+    """
     tower, device = loaded.model.model.audio_tower, loaded.device
-    most = _CPU_FRAMES if device.type == "cpu" else _ACCELERATOR_FRAMES
     by_window: dict[int, list[int]] = {}
     for index, spectrum in enumerate(spectra):
         by_window.setdefault(spectrum.frames, []).append(index)
     found: dict[int, torch.Tensor] = {}
-    for frames, members in by_window.items():
-        size = max(1, most // (frames // 2))
+    for window, members in by_window.items():
+        size = max(1, frames // (window // 2))
         for start in range(0, len(members), size):
-            group = members[start : start + size]
-            heard = encode(tower, [spectra[i] for i in group], device=device)
-            found.update(zip(group, heard, strict=True))
+            some = members[start : start + size]
+            heard = encode(tower, [spectra[i] for i in some], device=device)
+            found.update(zip(some, heard, strict=True))
     return [found[i] for i in range(len(spectra))]
 
 
-def prompts(
-    loaded: LoadedModel,
-    requests: Sequence[Request],
-    spectra: Sequence[LogMel],
-    encoded: Sequence[torch.Tensor],
-) -> list[torch.Tensor]:
+def prompts(loaded: LoadedModel, heard: Sequence[Encoded]) -> list[torch.Tensor]:
     """What the language model reads for each clip [P, H]: the request with the clip's audio tokens in it."""
     merged = FRAMES_PER_TOKEN // 2
-    tokens = [spectrum.tokens for spectrum in spectra]
-    own = [each[: merged * count] for each, count in zip(encoded, tokens, strict=True)]
+    tokens = [one.spectrum.tokens for one in heard]
+    own = [one.frames[: merged * count] for one, count in zip(heard, tokens, strict=True)]
     audio = project(loaded.model.model, torch.cat(own)).split(tokens)
-    around = {each: _embedded(loaded, each) for each in set(requests)}
+    around = {one: _embedded(loaded, one) for one in {one.clip.request for one in heard}}
     return [
-        torch.cat((around[each][0], part, around[each][1]))
-        for each, part in zip(requests, audio, strict=True)
+        torch.cat((around[one.clip.request][0], part, around[one.clip.request][1]))
+        for one, part in zip(heard, audio, strict=True)
     ]
 
 

@@ -1,66 +1,68 @@
-"""Batches through two stages at once: the next is prepared while those before it are worked on."""
+"""Work in lanes, one for every core or one for an accelerator, and what they need next made ready ahead of them."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
 
-Batch = TypeVar("Batch")
-Prepared = TypeVar("Prepared")
+Item = TypeVar("Item")
+Ready = TypeVar("Ready")
 Result = TypeVar("Result")
 
+_AHEAD = 2
 
-def overlapped(
-    batches: Sequence[Batch],
-    prepare: Callable[[Batch], Prepared],
-    work: Callable[[Batch, Prepared], Result],
+
+def in_lanes(
+    items: Sequence[Item],
+    prepare: Callable[[Item], Ready],
+    work: Callable[[Iterator[Ready]], Result],
     *,
-    workers: int,
+    lanes: int,
 ) -> list[Result]:
-    """`work(batch, prepare(batch))` of every batch, in order; `prepare` in one thread, `work` in `workers`.
+    """`work` over the prepared items of each lane: lane k of n takes items k, k + n, ... so results never vary.
 
-    Every thread keeps to one core; at most twice as many batches as workers are held, and one more. Both functions
-    run in inference mode. The first error stops what has not begun and is raised.
+    All items are prepared in one thread, at most two a lane ahead of the work. Everything runs in inference mode and
+    every thread keeps to one core. A single item is worked on here, with all cores. The first error is raised.
     """
-    if len(batches) <= 1:
+    if len(items) <= 1:
         with torch.inference_mode():
-            return [work(batch, prepare(batch)) for batch in batches]
+            return [work(prepare(item) for item in items)]
     threads = torch.get_num_threads()
     try:
-        return _run(batches, prepare, work, workers)
+        return _run(items, prepare, work, min(lanes, len(items)))
     finally:
         torch.set_num_threads(threads)
 
 
 def _run(
-    batches: Sequence[Batch],
-    prepare: Callable[[Batch], Prepared],
-    work: Callable[[Batch, Prepared], Result],
-    workers: int,
+    items: Sequence[Item],
+    prepare: Callable[[Item], Ready],
+    work: Callable[[Iterator[Ready]], Result],
+    lanes: int,
 ) -> list[Result]:
-    def finish(batch: Batch, prepared: Future[Prepared]) -> Result:
+    def prepared(item: Item) -> Ready:
         with torch.inference_mode():
-            return work(batch, prepared.result())
+            return prepare(item)
 
-    def begin(batch: Batch) -> Prepared:
+    def lane(number: int) -> Result:
         with torch.inference_mode():
-            return prepare(batch)
+            return work(_ahead(preparing, items[number::lanes], prepared))
 
-    found: list[Result] = []
-    pending: deque[Future[Result]] = deque()
-    first = ThreadPoolExecutor(1, "features", initializer=torch.set_num_threads, initargs=(1,))
-    second = ThreadPoolExecutor(workers, "decoding", initializer=torch.set_num_threads, initargs=(1,))
-    with first, second:
-        try:
-            for batch in batches:
-                if len(pending) > 2 * workers:
-                    found.append(pending.popleft().result())
-                pending.append(second.submit(finish, batch, first.submit(begin, batch)))
-            found += [one.result() for one in pending]
-        except BaseException:
-            first.shutdown(wait=False, cancel_futures=True)
-            second.shutdown(wait=False, cancel_futures=True)
-            raise
-    return found
+    preparing = ThreadPoolExecutor(1, "features", torch.set_num_threads, (1,))
+    working = ThreadPoolExecutor(lanes, "decoding", torch.set_num_threads, (1,))
+    with preparing, working:
+        return [one.result() for one in [working.submit(lane, number) for number in range(lanes)]]
+
+
+def _ahead(
+    preparing: ThreadPoolExecutor, items: Sequence[Item], prepare: Callable[[Item], Ready]
+) -> Iterator[Ready]:
+    pending: deque[Future[Ready]] = deque()
+    for item in items:
+        pending.append(preparing.submit(prepare, item))
+        if len(pending) > _AHEAD:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
