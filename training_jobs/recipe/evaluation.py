@@ -1,7 +1,7 @@
 """The dev error rate that decides which weights are kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from earmark.speech.batching import length_sorted_batches
 from earmark.speech.glm import GlmAsrEngine
@@ -23,7 +23,7 @@ def dev_error(
     loaded: LoadedModel, entries: Sequence[ClipEntry], audio: ClipAudio, *, batch_seconds: float
 ) -> DevError:
     """What the model gets wrong of `entries` (at least one), in their languages' units."""
-    engine = GlmAsrEngine(loaded)
+    engine = GlmAsrEngine(replace(loaded, aligner=None))
     counts = []
     for batch in length_sorted_batches([entry.seconds for entry in entries], batch_seconds):
         heard = engine.hear([audio(entries[i]) for i in batch])

@@ -1,5 +1,8 @@
 """When the pool is heard, by whom, and what is trusted: the run's side of `pseudo_labels`."""
 
+from collections import Counter
+from dataclasses import replace
+
 from earmark.speech.glm import GlmAsrEngine
 from training_jobs.recipe.mean_teacher import copy_weights
 from training_jobs.recipe.pseudo_labels import Hearing, accept, hear_pool
@@ -37,11 +40,7 @@ def refresh_labels(run: Run, epoch: Epoch) -> None:
         run.save()
     if progress.labelling_pass == run.labels_of_pass:
         return
-    replayed = {label.index for label in run.replay}
-    rest = [i for i in range(len(run.data.unlabelled)) if i not in replayed]
-    hearings = _hear(run, progress.labelling_pass, rest, epoch=epoch.index)
-    run.labels, refused = accept(hearings, score=recipe.pseudo_score, threshold=recipe.pseudo_threshold)
-    run.labels_of_pass = progress.labelling_pass
+    hearings, refused = take_up_labels(run, epoch=epoch.index)
     if progress.step == progress.labelled_step:
         run.report(
             "pseudo",
@@ -54,6 +53,20 @@ def refresh_labels(run: Run, epoch: Epoch) -> None:
         )
 
 
+def take_up_labels(run: Run, *, epoch: int) -> tuple[list[Hearing], Counter[str]]:
+    """Know what is trusted of the newest pass over the pool: what of it is on disk is read, the rest is heard.
+
+    Returns all that was heard, and how many hearings were refused for what.
+    """
+    recipe = run.job.recipe
+    replayed = {label.index for label in run.replay}
+    rest = [i for i in range(len(run.data.unlabelled)) if i not in replayed]
+    hearings = _hear(run, run.progress.labelling_pass, rest, epoch=epoch)
+    run.labels, refused = accept(hearings, score=recipe.pseudo_score, threshold=recipe.pseudo_threshold)
+    run.labels_of_pass = run.progress.labelling_pass
+    return hearings, refused
+
+
 def _hear(run: Run, number: int, indices: range | list[int], *, epoch: int) -> list[Hearing]:
     run.data.folder.checkpoint.mkdir(exist_ok=True)
     return hear_pool(
@@ -61,7 +74,7 @@ def _hear(run: Run, number: int, indices: range | list[int], *, epoch: int) -> l
         run.data.unlabelled,
         indices,
         run.audio,
-        GlmAsrEngine(run.learner.teacher),
+        GlmAsrEngine(replace(run.learner.teacher, aligner=None)),
         batch_seconds=run.job.hearing_batch_seconds,
         report=run.reporter("pseudo", epoch, len(indices)),
         stopping=run.stopping,

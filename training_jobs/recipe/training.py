@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from earmark.speech.model_folder import LoadedModel, save_model
+from training_jobs.recipe.aligning import with_aligner
 from training_jobs.recipe.checkpoint import best_path, load_weights, save_best
 from training_jobs.recipe.clip_audio import ClipAudio
 from training_jobs.recipe.evaluation import dev_error
@@ -185,12 +186,13 @@ def _candidates(run: Run, epoch: Epoch) -> dict[str, LoadedModel]:
 
 
 def _finish(run: Run) -> None:
-    """Write `model/`: the best weights on dev; without dev clips the teacher, or a warm-up's student."""
+    """Write `model/`: the best weights on dev, without dev clips the teacher or a warm-up's student; its aligner."""
     run.save()
     last = run.plan.epochs[-1]
     chosen = _candidates(run, last)["teacher" if last.stage == MIXED else "student"]
     if run.progress.best_step >= 0:
         load_weights(chosen.model, load_file(best_path(run.data.folder.checkpoint, run.progress.best_step)))
+    chosen = with_aligner(run, chosen)
     draft = run.data.folder.root / f"model-draft-{os.getpid()}"
     shutil.rmtree(draft, ignore_errors=True)
     save_model(chosen, draft)

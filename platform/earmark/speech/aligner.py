@@ -19,15 +19,13 @@ import torch
 from earmark.speech.aligner_head import FRAMES_PER_SECOND, SILENCE, AlignerHead
 from earmark.speech.engine import Word
 from earmark.speech.errors import EarmarkError
+from earmark.speech.misfit import MOST, misfit
 from earmark.speech.segments import LONGEST, Line, best_segments
 from earmark.speech.spelling import Spelt, spell
 from earmark.speech.text import is_han
 
 LOWEST = -20.0
 """The score, natural log, of what does not fit at all."""
-SLIP_FRAMES = 10
-"""A slip is looked for in stretches of so many frames: 0.2 s."""
-
 _FRAME = 1.0 / FRAMES_PER_SECOND
 _HALF = 0.5
 """An encoder frame is centred on its time, so the boundary before frame t is half a frame earlier."""
@@ -57,14 +55,14 @@ PLACING = Weights(prior=0.8, floor=1.0, duration=2.0)
 class Alignment:
     """Where the words of a text are in a clip, and how well they fit.
 
-    `score`: the mean log-probability of the text's characters, 0 at best, `LOWEST` at worst. `slack`: nats by which the
-    text fits worse than what is freely heard in the same frames, in the worst `SLIP_FRAMES` of the clip, 0 at best;
-    `slip`: the middle of those, in seconds.
+    `score`: the mean log-probability of the text's characters, 0 at best, `LOWEST` at worst. `misfit`: how badly the
+    text fits at its worst place, against what is heard there freely, 0 at best (`earmark.speech.misfit`); `slip`: that
+    place, in seconds.
     """
 
     words: tuple[Word, ...]
     score: float
-    slack: float = 0.0
+    misfit: float = 0.0
     slip: float = 0.0
 
 
@@ -124,48 +122,66 @@ class Aligner:
 
     def _durations(self, characters: Sequence[str], places: Sequence[int], spoken: int) -> torch.Tensor:
         """Log-scores [N, LONGEST] of lasting 1, 2, ... frames, log-normal, where `spoken` frames are shared by all."""
+        mean, deviation = self._lasting(characters, places, spoken)
+        frames = torch.arange(1, LONGEST + 1, device=mean.device).log()
+        apart = (frames - mean[:, None]) / deviation[:, None]
+        return self.weights.duration * (-apart.square() / 2 - deviation.log()[:, None] - frames)
+
+    def _lasting(
+        self, characters: Sequence[str], places: Sequence[int], spoken: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and deviation [N] of the log of each character's frames, at the pace of `spoken` frames for all."""
         table = self.head.durations
         rows = [p if p > 0 else -1 if is_syllable(c) else -2 for p, c in zip(places, characters, strict=True)]
         mean, deviation = table[rows, 0], table[rows, 1]
         expected = (mean + deviation.square() / 2).exp().sum()
         pace = torch.log(max(spoken, 1) / expected.clamp(min=1e-3)).clamp(-_MOST_PACE, _MOST_PACE)
-        frames = torch.arange(1, LONGEST + 1, device=table.device).log()
-        apart = (frames - (mean + pace)[:, None]) / deviation[:, None]
-        return self.weights.duration * (-apart.square() / 2 - deviation.log()[:, None] - frames)
+        return mean + pace, deviation
 
     def _alignment(
         self, heard: torch.Tensor, words: Sequence[Spelt], segments: np.ndarray | None
     ) -> Alignment:
         if segments is None:
             return _spread_evenly(words, len(heard) * _FRAME)
-        said, best, silence, spoken = self._read(heard, words, segments)
+        said, gaps = self._read(heard, words, segments)
         fits = [float(np.maximum(said[a:b], LOWEST).mean()) for a, b in segments]
-        length, found, at = len(heard) * _FRAME, list[Word](), 0
+        apart = np.array([gaps[a:b].mean() for a, b in segments])
+        unusual = self._unusual(words, segments)
+        found, squeezes, foreign, middles = list[Word](), list[float](), list[float](), list[int]()
+        length, at = len(heard) * _FRAME, 0
         for word in words:
             inside = slice(at, at + len(word.characters))
             at = inside.stop
-            start, end = ((segments[i, j] - _HALF) * _FRAME for i, j in ((inside.start, 0), (at - 1, 1)))
-            score = float(np.exp(np.mean(fits[inside])))
-            found.append(
-                Word(word.text, float(np.clip(start, 0, length)), float(np.clip(end, 0, length)), score)
-            )
-        slack, slip = _worst(np.where(spoken, best - said, best - silence))
-        return Alignment(tuple(found), float(np.mean(fits)) if fits else 0.0, slack, slip)
+            first, after = int(segments[inside.start, 0]), int(segments[at - 1, 1])
+            start, end = (min(max(0.0, (edge - _HALF) * _FRAME), length) for edge in (first, after))
+            found.append(Word(word.text, start, end, float(np.exp(np.mean(fits[inside])))))
+            squeezes.append(float(unusual[inside].mean()))
+            foreign.append(float(apart[inside].mean()))
+            middles.append((first + after) // 2)
+        value, place = misfit(gaps, squeezes, foreign, middles)
+        return Alignment(tuple(found), float(np.mean(fits)) if fits else 0.0, value, place * _FRAME)
+
+    def _unusual(self, words: Sequence[Spelt], segments: np.ndarray) -> np.ndarray:
+        """[N]: minus the log of how usual it is that each character lasts so long, next to its usual length."""
+        characters = [character for word in words for character in word.characters]
+        lasted = segments[:, 1] - segments[:, 0]
+        mean, deviation = self._lasting(characters, self._places(characters), int(lasted.sum()))
+        apart = (np.log(lasted) - mean.cpu().numpy()) / deviation.cpu().numpy()
+        return np.asarray(np.minimum(np.square(apart) / 2, MOST))
 
     def _read(
         self, heard: torch.Tensor, words: Sequence[Spelt], segments: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Of every frame the log-probability of its character, the likeliest class, silence; whether it is in one."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Log-probability [T] of each frame's character, or of silence, and how far it is from the likeliest class."""
         places = self._places([character for word in words for character in word.characters])
-        owner = np.full(len(heard), 0)
-        spoken = np.zeros(len(heard), bool)
+        owner = np.full(len(heard), SILENCE)
         for place, (first, after) in zip(places, segments, strict=True):
-            owner[first:after], spoken[first:after] = place, True
+            owner[first:after] = place
         index = torch.as_tensor(np.maximum(owner, 0), device=heard.device)[:, None]
-        any_speech = _speech(heard) - np.log(2.0)
-        said = heard.gather(1, index)[:, 0]
-        kept = torch.stack([said, heard.max(1).values, heard[:, SILENCE], any_speech]).cpu().numpy()
-        return np.where(owner < 0, kept[3], kept[0]), kept[1], kept[2], spoken
+        kept = torch.stack([heard.gather(1, index)[:, 0], heard.max(1).values, _speech(heard) - np.log(2.0)])
+        said, best, any_speech = kept.cpu().numpy()
+        said = np.where(owner < 0, any_speech, said)
+        return said, np.clip(best - said, 0.0, MOST)
 
 
 def is_syllable(character: str) -> bool:
@@ -179,21 +195,10 @@ def _speech(heard: torch.Tensor) -> torch.Tensor:
     return torch.log1p(-heard[:, SILENCE].exp().clamp(max=1 - 1e-6))
 
 
-def _worst(apart: np.ndarray) -> tuple[float, float]:
-    """The highest mean of `SLIP_FRAMES` neighbours (fewer in a shorter clip), and the time of their middle."""
-    width = min(SLIP_FRAMES, len(apart))
-    if not width:
-        return 0.0, 0.0
-    total = np.concatenate([[0.0], np.cumsum(np.minimum(apart, -LOWEST), dtype=np.float64)])
-    means = (total[width:] - total[:-width]) / width
-    first = int(means.argmax())
-    return float(means[first]), (first + (width - 1) / 2) * _FRAME
-
-
 def _spread_evenly(words: Sequence[Spelt], seconds: float) -> Alignment:
     """More characters than frames: nothing fits, and the words share the time by their characters."""
     ends = np.cumsum([len(word.characters) for word in words], dtype=float)
     ends *= seconds / ends[-1]
     starts = [0.0, *ends[:-1].tolist()]
     rows = zip(words, starts, ends.tolist(), strict=True)
-    return Alignment(tuple(Word(word.text, a, b, 0.0) for word, a, b in rows), LOWEST, -LOWEST, seconds / 2)
+    return Alignment(tuple(Word(word.text, a, b, 0.0) for word, a, b in rows), LOWEST, MOST, seconds / 2)

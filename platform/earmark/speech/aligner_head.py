@@ -16,6 +16,7 @@ from earmark.speech.errors import EarmarkError
 
 HEAD_NAME = "aligner.safetensors"
 FORMAT = 1
+_HEADER = "earmark"
 FRAMES_PER_SECOND = 50
 SILENCE = 0
 """The class of frames in which nothing is said; character i of the vocabulary is class i + 1."""
@@ -27,8 +28,8 @@ class AlignerHead:
 
     `log_prior` [classes]: how common each is. `durations` [classes + 2, 2]: mean and standard deviation of the natural
     log of the frames a character lasts; the last two rows are for any letter and for any character that is a syllable
-    by itself. `threshold`: the most that a text may fit worse than what is heard (see `earmark.speech.mismatch`), NaN
-    where it was never calibrated. `about`: what the head was trained on, for people.
+    by itself. `threshold`: the most misfit of a text that is what is said (`earmark.speech.mismatch`), NaN where it
+    was never calibrated. `about`: what the head was trained on, for people.
     """
 
     vocabulary: str
@@ -64,16 +65,19 @@ class AlignerHead:
 
 
 def save_head(head: AlignerHead, folder: Path) -> None:
-    """Write the head beside a model's weights as `aligner.safetensors`; what is not a tensor goes into its header."""
+    """Write the head beside a model's weights as `aligner.safetensors`, equal heads as equal bytes.
+
+    What is not a tensor goes into the file's header, as one object: safetensors writes several in any order.
+    """
     header = {
-        "format": str(FORMAT),
-        "frames_per_second": str(FRAMES_PER_SECOND),
-        "vocabulary": json.dumps(head.vocabulary),
-        "threshold": repr(head.threshold),
+        "format": FORMAT,
+        "frames_per_second": FRAMES_PER_SECOND,
+        "vocabulary": head.vocabulary,
+        "threshold": head.threshold,
         "about": head.about,
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in head.tensors().items()}
-    (folder / HEAD_NAME).write_bytes(save(tensors, metadata=header))
+    (folder / HEAD_NAME).write_bytes(save(tensors, metadata={_HEADER: json.dumps(header)}))
 
 
 def load_head(folder: Path, *, width: int) -> AlignerHead | None:
@@ -87,13 +91,13 @@ def load_head(folder: Path, *, width: int) -> AlignerHead | None:
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-        if (header.get("format"), header.get("frames_per_second")) != (str(FORMAT), str(FRAMES_PER_SECOND)):
-            raise _unusable(path, f"its header says {header!r}, and format {FORMAT} is what is read here")
+            header = json.loads((file.metadata() or {})[_HEADER])
+        if (header["format"], header["frames_per_second"]) != (FORMAT, FRAMES_PER_SECOND):
+            raise _unusable(path, f"it has format {header['format']!r}; {FORMAT} is what is read here")
         head = AlignerHead(
-            vocabulary=json.loads(header["vocabulary"]),
+            vocabulary=str(header["vocabulary"]),
             threshold=float(header["threshold"]),
-            about=header.get("about", ""),
+            about=str(header["about"]),
             **load_file(path),
         )
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
