@@ -7,7 +7,7 @@ from django.core.management import call_command
 
 
 def prepare() -> bool:
-    """Bring database and static files up to date, and create the first administrator.
+    """Check the settings, bring database and static files up to date, and create the first administrator.
 
     The administrator comes from EARMARK_ADMIN_USERNAME and EARMARK_ADMIN_PASSWORD, where both are set.
     True when it was created now.
@@ -16,6 +16,7 @@ def prepare() -> bool:
     django.setup()
     from earmark.accounts.services import ensure_admin
 
+    call_command("check")
     call_command("migrate", interactive=False, verbosity=1)
     call_command("collectstatic", interactive=False, verbosity=0)
     username = os.environ.get("EARMARK_ADMIN_USERNAME", "")
