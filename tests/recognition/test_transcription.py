@@ -10,10 +10,11 @@ import pytest
 from django.db import connection
 
 from earmark.corpus.models import Clip, Recording
+from earmark.corpus.stored import UnreachableError
 from earmark.jobs import running
 from earmark.jobs.models import Job, Status
 from earmark.jobs.running import Cancelled
-from earmark.recognition import transcription, writing
+from earmark.recognition import reading, transcription, writing
 from earmark.recognition.models import Hypothesis, TranscriptionFailure
 from earmark.recognition.run_models import TranscriptionRun
 from earmark.recognition.runs import submit_transcription
@@ -149,8 +150,6 @@ def test_a_clip_the_model_refuses_does_not_take_its_batch_along() -> None:
 
 
 def test_a_storage_that_is_away_stops_the_run_and_blames_no_clip(monkeypatch: pytest.MonkeyPatch) -> None:
-    from earmark.recognition import reading
-
     collection, model = make_collection(), make_model()
     make_clip(collection, 100)
     monkeypatch.setattr(reading, "samples_of", _away)
@@ -248,9 +247,9 @@ def test_a_run_with_nothing_to_hear_loads_no_model(monkeypatch: pytest.MonkeyPat
     assert transcribe(Progress(), clips=Clip.objects.all(), model=make_model()) == 0
 
 
-def test_clips_of_one_recording_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    from earmark.recognition import reading
-
+def test_clips_are_read_together_and_those_of_a_recording_never_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     collection, model = make_collection(), make_model()
     first = make_clip(collection, 100, seconds=0.9)
     Clip.objects.filter(pk=first.pk).update(seconds=0.4)
@@ -266,4 +265,36 @@ def test_clips_of_one_recording_are_read_together(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(reading, "samples_of", samples_of)
     assert transcribe(Progress(), clips=Clip.objects.all(), model=model, engine=Listener()) == 3
-    assert asked == [2, 1]
+    assert asked == [3]
+
+
+def test_a_recordings_clips_stay_in_one_handful(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "AT_ONCE", 3)
+    clips = [Clip(pk=number, recording_id=of) for number, of in enumerate((1, 1, 2, 2, 2, 3, 4))]
+    assert [len(one) for one in reading.handfuls(clips)] == [5, 2]
+
+
+def test_one_bad_clip_among_many_is_found_and_a_storage_away_blames_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clips = [Clip(pk=number, recording_id=number) for number in range(7)]
+    calls: list[int] = []
+
+    def samples_of(some: list[Clip]) -> list[tuple[int, np.ndarray]]:
+        calls.append(len(some))
+        if any(clip.pk == 4 for clip in some):
+            raise EarmarkError("corpus:audio:gone", "It is gone.")
+        return [(clip.pk, np.ones(8, dtype=np.float32)) for clip in some]
+
+    monkeypatch.setattr(reading, "samples_of", samples_of)
+    found = reading.read(clips, threading.Event())
+    assert [one.clip.pk for one in found if one.error] == [4]
+    assert [len(one.samples) for one in found] == [8, 8, 8, 8, 0, 8, 8]
+    assert len(calls) <= 7
+
+    def unreachable(some: list[Clip]) -> None:
+        raise UnreachableError(ConnectionError("gone"))
+
+    monkeypatch.setattr(reading, "samples_of", unreachable)
+    with pytest.raises(UnreachableError):
+        reading.read(clips, threading.Event())

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import threading
 import time
 import uuid
 import weakref
@@ -23,7 +24,8 @@ BLOCK = 1 << 20
 ARRIVING = "arriving"
 ABANDONED_AFTER_SECONDS = 24 * 3600.0
 
-_last_copy: "dict[int, tuple[str, _Copy]]" = {}
+_last = threading.local()
+"""Of each thread: the process it was in, and what it copied last under which name."""
 
 
 class UnreachableError(EarmarkError):
@@ -93,17 +95,17 @@ def keep_bytes(name: str, data: bytes) -> None:
 def local(name: str) -> Iterator[Path]:
     """A path on this machine that holds what is stored as `name`: itself for a folder, a passing copy for a bucket.
 
-    The last copy stays with the process until another is asked for: a long recording is read window by window.
+    The last copy stays with the thread until it asks for another: a long recording is read window by window.
     Raises EarmarkError `corpus:audio:missing`, `corpus:storage:unreachable`; from a folder, the absence shows when the
     path is opened.
     """
     if _folder() is not None:
         yield Path(default_storage.path(name))
         return
-    held = _last_copy.get(os.getpid())
-    copy = held[1] if held and held[0] == name else _copied(name)
-    _last_copy.clear()
-    _last_copy[os.getpid()] = (name, copy)
+    pid, of, copy = getattr(_last, "copy", (0, "", None))
+    if copy is None or (pid, of) != (os.getpid(), name):
+        copy = _copied(name)
+        _last.copy = (os.getpid(), name, copy)
     yield copy.path
 
 

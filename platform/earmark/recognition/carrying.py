@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from earmark.corpus.stored import UnreachableError
 from earmark.jobs import running
 from earmark.jobs.models import Job
 from earmark.jobs.registry import Context, urgent_kinds
@@ -73,6 +74,9 @@ def _carry(context: Context, shard: TranscriptionShard) -> None:
             shards.give_back(shard, counted=False)
         else:
             shards.set_cancelled(shard)
+    except UnreachableError as error:
+        shards.give_back(shard, counted=True)
+        raise ConnectionError(str(error)) from error
     except EarmarkError as error:
         log.warning("shard %s of run %s failed: %s %s", shard.pk, shard.run_id, error.error_id, error)
         shards.set_failed(shard, error_id=error.error_id, error=str(error))

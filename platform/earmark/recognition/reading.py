@@ -1,7 +1,7 @@
 """Read the audio of the next window of clips while the model hears the one before."""
 
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -10,10 +10,13 @@ import numpy as np
 from django.db import connection
 
 from earmark.corpus.models import Clip
-from earmark.corpus.samples import samples_of
+from earmark.corpus.samples import AT_ONCE, samples_of
+from earmark.corpus.stored import UnreachableError
 from earmark.speech.errors import EarmarkError
 
 SILENCE = np.zeros(0, dtype=np.float32)
+READERS = 4
+"""Threads that read: a storage over the network answers slowly, but many at a time."""
 
 
 @dataclass(frozen=True)
@@ -30,47 +33,62 @@ class Sounding:
 
 
 def soundings_ahead(windows: Iterable[list[Clip]]) -> Generator[list[Sounding]]:
-    """The waveforms of each window of clips, in order, one window read ahead in a thread.
+    """The waveforms of each window of clips, in order, one window read ahead by READERS threads.
 
-    `windows` is drawn from in the caller's thread. Close the iterator to stop the reading early.
+    `windows` is drawn from in the caller's thread. Close the iterator to stop the reading early. Raises what reading
+    raised, among it UnreachableError: a storage that is away is no fault of a clip.
     """
     stop = threading.Event()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="reading") as pool:
+    with ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="reading") as pool:
         try:
-            ahead: Future[list[Sounding]] | None = None
+            ahead: list[Future[list[Sounding]]] = []
             for window in windows:
-                coming = pool.submit(read, window, stop)
+                coming = [pool.submit(read, some, stop) for some in handfuls(window)]
                 if ahead:
-                    yield ahead.result()
+                    yield _all_of(ahead)
                 ahead = coming
             if ahead:
-                yield ahead.result()
+                yield _all_of(ahead)
         finally:
             stop.set()
 
 
-def read(window: list[Clip], stop: threading.Event) -> list[Sounding]:
-    """Every clip of `window` with its waveform or its error; breaks off when told to stop.
+def _all_of(parts: list[Future[list[Sounding]]]) -> list[Sounding]:
+    return [sounding for part in parts for sounding in part.result()]
 
-    Clips are read recording by recording, so that each file is decoded once; where one clip of a recording cannot
-    be read, its neighbours are read one by one.
+
+def handfuls(window: list[Clip]) -> Iterator[list[Clip]]:
+    """`window` in stretches of some AT_ONCE clips; a recording's clips stay together, so that it is cut once."""
+    held: list[Clip] = []
+    for _, clips in groupby(window, key=lambda clip: clip.recording_id):
+        held += clips
+        if len(held) >= AT_ONCE:
+            yield held
+            held = []
+    if held:
+        yield held
+
+
+def read(clips: list[Clip], stop: threading.Event) -> list[Sounding]:
+    """Every one of `clips` with its waveform or its error; nothing once told to stop.
+
+    They are read together; where one cannot be read, its neighbours are read without it.
     """
-    soundings: list[Sounding] = []
     try:
-        for _, clips in groupby(window, key=lambda clip: clip.recording_id):
-            if stop.is_set():
-                break
-            soundings += _read_recording(list(clips))
+        return [] if stop.is_set() else _read(clips, stop)
     finally:
         connection.close()
-    return soundings
 
 
-def _read_recording(clips: list[Clip]) -> list[Sounding]:
+def _read(clips: list[Clip], stop: threading.Event) -> list[Sounding]:
     try:
         samples = dict(samples_of(clips))
+    except UnreachableError:
+        raise
     except EarmarkError as error:
-        if len(clips) > 1:
-            return [sounding for clip in clips for sounding in _read_recording([clip])]
-        return [Sounding(clips[0], SILENCE, error)]
+        if len(clips) == 1:
+            return [Sounding(clips[0], SILENCE, error)]
+        half = len(clips) // 2
+        parts = (clips[:half], clips[half:])
+        return [sounding for part in parts if not stop.is_set() for sounding in _read(part, stop)]
     return [Sounding(clip, samples[clip.pk]) for clip in clips]
