@@ -59,7 +59,9 @@ def members(traits: Sequence[Traits]) -> dict[str, dict[str, list[int]]]:
             found[kind][name].append(index)
     heard_most = sorted(found["speaker"], key=lambda name: (-len(found["speaker"][name]), name))
     found["speaker"] = {name: found["speaker"][name] for name in heard_most[:MOST_SPEAKERS]}
-    return {kind: {name: named[name] for name in sorted(named, key=_order)} for kind, named in found.items()}
+    return {
+        kind: {name: named[name] for name in sorted(named, key=slice_order)} for kind, named in found.items()
+    }
 
 
 def is_noisy(traits: Traits) -> bool:
@@ -72,7 +74,8 @@ def is_clean(traits: Traits) -> bool:
     return traits.snr_db is not None and traits.snr_db >= LOW_SNR_DB
 
 
-def _order(name: str) -> tuple[float, str]:
+def slice_order(name: str) -> tuple[float, str]:
+    """What puts bands in their order, and everything else behind them by the alphabet."""
     low, dots, _ = name.partition("..")
     try:
         return (float(low) if low else float("-inf"), name) if dots else (float("inf"), name)

@@ -10,6 +10,8 @@ from django.db.models.functions import Cast
 from earmark.corpus.models import Collection
 from earmark.datasets.models import Snapshot
 from earmark.recognition.models import Alias, ModelVersion
+from earmark.speech.slices import slice_order
+from training_jobs.comparison_table import KINDS, slice_label
 from training_jobs.models import Comparison, Evaluation, TrainingJob, TrainingMetric
 
 POINTS = 300
@@ -41,13 +43,23 @@ class Curves:
 
 @dataclass(frozen=True)
 class Slice:
-    """One language or dialect before and after."""
+    """One language, dialect, band of noise or length before and after."""
 
     kind: str
     name: str
     clips: int
     before: float | None
     after: float
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return slice_label(self.kind, self.name)
+
+    @property
+    def kind_label(self) -> str:
+        """What people call its kind."""
+        return str(KINDS[self.kind])
 
     @property
     def change(self) -> float | None:
@@ -156,7 +168,7 @@ def evaluations_of(collection: Collection) -> QuerySet[Evaluation]:
 
 
 def slices(before: Evaluation | None, after: Evaluation) -> list[Slice]:
-    """The error rates by language and dialect beside those of the model before."""
+    """The error rates by slice beside those of the model before; bands in their order, names by the alphabet."""
     old = before.slices if before else {}
     return [
         Slice(
@@ -166,8 +178,8 @@ def slices(before: Evaluation | None, after: Evaluation) -> list[Slice]:
             old.get(kind, {}).get(name, {}).get("error_rate"),
             figures["error_rate"],
         )
-        for kind in ("language", "dialect")
-        for name, figures in sorted(after.slices.get(kind, {}).items())
+        for kind in ("language", "dialect", "snr", "duration")
+        for name, figures in sorted(after.slices.get(kind, {}).items(), key=lambda item: slice_order(item[0]))
     ]
 
 
