@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.speech.confidence import FLAGS, clip_confidence
-from earmark.speech.engine import Heard, TokenScore
+from earmark.speech.engine import Heard, TokenScore, Word
 from earmark.speech.errors import EarmarkError
 from earmark.speech.sound_signs import loudest_dbfs
 from earmark.speech.stub import heard
 from earmark.speech.text_signs import compression_ratio, is_loop
+from earmark.speech.word_doubts import words_of
 
 LOGPROBS = st.lists(st.tuples(st.floats(-20, 0), st.floats(0, 3)), min_size=1, max_size=20)
 
@@ -111,3 +112,77 @@ def test_a_clip_without_length_is_refused() -> None:
     with pytest.raises(EarmarkError) as caught:
         clip_confidence(heard("a"), 0.0)
     assert caught.value.error_id == "speech:clip:too_short"
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "flagged"),
+    [
+        ("打开客厅的灯", "en", True),
+        ("turn on the light", "zh", True),
+        ("turn on the light", "en", False),
+        ("打开客厅的灯", "yue", False),
+        ("ok", "zh", False),
+        ("打开 wifi", "zh", False),
+        ("播放 hello 音乐", "en", True),
+        ("включи свет", "en", True),
+        ("включи", "zh", True),
+        ("turn on the light", "", False),
+        ("включи свет", "ru", False),
+        ("12 34", "zh", False),
+    ],
+)
+def test_another_script_than_the_languages_is_flagged(text: str, language: str, flagged: bool) -> None:
+    assert ("wrong_language" in clip_confidence(heard(text), 3.0, language=language).flags) is flagged
+
+
+def test_an_engine_that_recognised_another_language_is_believed_but_not_between_chinese_ones() -> None:
+    said = replace(heard("hello there"), language="en")
+    assert "wrong_language" in clip_confidence(said, 1.0, language="de").flags
+    assert clip_confidence(said, 1.0, language="en").flags == ()
+    assert clip_confidence(replace(heard("开门"), language="zh"), 1.0, language="yue").flags == ()
+
+
+def test_text_needs_a_voice_for_long_enough() -> None:
+    sound = np.random.default_rng(1).normal(0, 0.1, 32_000).astype(np.float32)
+    said = heard("turn on the light")
+    assert clip_confidence(said, 2.0, sound).flags == ("no_speech",)
+    assert clip_confidence(said, 2.0, sound, voice_seconds=0.1).flags == ("no_speech",)
+    assert clip_confidence(said, 2.0, sound, voice_seconds=1.1).flags == ()
+    assert clip_confidence(heard(""), 2.0, sound).flags == ("empty",)
+
+
+def test_what_an_engine_does_not_tell_is_left_out() -> None:
+    silent = Heard("turn on the light", (), truncated=False)
+    found = clip_confidence(silent, 1.5)
+    assert found.value == 0.5
+    assert "mean_logprob" not in found.features
+    no_entropy = replace(heard("go"), tokens=tuple(replace(t, entropy=np.nan) for t in heard("go").tokens))
+    assert "mean_entropy" not in clip_confidence(no_entropy, 1.0).features
+    assert all(np.isfinite(value) for value in clip_confidence(no_entropy, 1.0).features.values())
+
+
+def test_a_text_that_does_not_fit_is_flagged_and_told_of() -> None:
+    words = (Word("go", 0.1, 0.3, 0.8), Word("left", 0.9, 1.2, 0.2))
+    aligned = replace(heard("go left"), words=words, alignment=-0.5)
+    found = clip_confidence(aligned, 1.4)
+    assert found.features["worst_word"] == 0.2
+    assert found.features["longest_pause"] == pytest.approx(0.6)
+    assert found.flags == ()
+    assert clip_confidence(replace(aligned, alignment=-15.0), 1.4).flags == ("misaligned",)
+
+
+def test_tokens_are_put_together_to_words() -> None:
+    spelt = [
+        ("tu", -0.1),
+        ("rn", -0.2),
+        (" ", 0.0),
+        ("left", -0.3),
+        ("打", -0.4),
+        ("", -0.1),
+        ("开", -0.5),
+        ("", -0.6),
+    ]
+    tokens = [TokenScore(1, text, logprob, 0.1 * place) for place, (text, logprob) in enumerate(spelt)]
+    found = [(word.text, round(word.logprob, 3)) for word in words_of(tokens)]
+    assert found == [("turn", -0.3), ("left", -0.3), ("打", -0.5), ("开", -1.1)]
+    assert words_of([]) == []

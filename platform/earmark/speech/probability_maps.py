@@ -98,11 +98,15 @@ def from_json(given: Mapping[str, Any], known: Sequence[str]) -> ProbabilityMap:
 
 
 def _check_lengths(one: ProbabilityMap) -> None:
-    parallel = (
-        (one.columns, one.centre, one.scale, one.weights) if isinstance(one, LogisticMap) else (one.x, one.y)
-    )
-    if len({len(values) for values in parallel}) != 1 or not parallel[0]:
+    """Raises ValueError unless all parameters are finite numbers, one for each column or point."""
+    if isinstance(one, LogisticMap):
+        names, numbers = one.columns, [one.centre, one.scale, one.weights]
+        ends = [one.intercept]
+    else:
+        names, numbers, ends = one.x, [one.x, one.y], [0.0]
+    if not names or {len(values) for values in numbers} != {len(names)}:
         raise ValueError("parameters of unequal length")
-    numbers = np.array(parallel[1:], np.float64)
-    if not np.isfinite(numbers).all():
+    if not np.isfinite(
+        np.array([*ends, *(value for values in numbers for value in values)], np.float64)
+    ).all():
         raise ValueError("a parameter that is not finite")

@@ -2,8 +2,8 @@
 
 import { colour, count, data, draw, legend, look, percent, tip } from "./chart.js";
 
-const { reliability, risk, words } = data("calibration");
 const at = (id) => document.getElementById(id);
+const { reliability, risk, words } = at("calibration") ? data("calibration") : {};
 const share = (style) => ({
   type: "value",
   min: 0,
@@ -45,7 +45,7 @@ function reliabilityOptions() {
           silent: true,
           symbol: "none",
           lineStyle: { color: colour("muted"), type: "dashed" },
-          label: { formatter: words.perfect, color: colour("muted"), position: "insideEndBottom" },
+          label: { formatter: words.perfect, color: colour("muted"), position: "insideMiddleTop" },
           data: [[{ coord: [0, 0] }, { coord: [1, 1] }]],
         },
       },
@@ -84,3 +84,8 @@ function riskOptions() {
 
 if (at("reliability")) draw(at("reliability"), reliabilityOptions);
 if (at("risk")) draw(at("risk"), riskOptions);
+
+// When the job that the page watches has ended, there is something new to draw.
+document.body.addEventListener("htmx:afterSwap", () => {
+  if (!at("live").hasAttribute("hx-get")) window.location.reload();
+});
