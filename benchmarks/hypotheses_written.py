@@ -24,7 +24,7 @@ from benchmarks.stack import platform
 SEED = 7
 SIZES = (1_000, 10_000, 100_000)
 QUICK_SIZES = (1_000, 10_000)
-REPEATS = {1_000: 9, 10_000: 3}
+REPEATS = {1_000: 5, 10_000: 2}
 """A small corpus is written several times over, anew each time, and the median taken: one time would be noise."""
 BATCH = 16
 """What a batch of 60 s of trimmed demo clips holds."""
@@ -64,7 +64,7 @@ def main() -> None:
             size: statistics.median([_written(size, WIDTH) for _ in range(REPEATS.get(size, 1))])
             for size in sizes
         }
-        wide_at = sizes[1]
+        wide_at = sizes[-2]
         wide = _written(wide_at, WIDE)
         planned = _planned()
         run = _run(folder, QUICK_RUN_CLIPS if quick else RUN_CLIPS)

@@ -6,6 +6,7 @@ from unfold.admin import ModelAdmin
 from earmark.accounts.models import User
 from earmark.recognition.models import Alias, Hypothesis, ModelVersion, TranscriptionFailure
 from earmark.recognition.registry import set_alias
+from earmark.recognition.run_models import TranscriptionRun, TranscriptionShard
 
 
 class WrittenByThePlatform(ModelAdmin):
@@ -65,3 +66,28 @@ class TranscriptionFailureAdmin(WrittenByThePlatform):
     list_display = ("clip_id", "model", "error_id", "error", "at")
     list_select_related = ("model",)
     list_filter = ("error_id", "model")
+
+
+@admin.register(TranscriptionRun)
+class TranscriptionRunAdmin(WrittenByThePlatform):
+    list_display = ("id", "collection", "model", "only", "queue", "is_urgent", "job", "created_at")
+    list_select_related = ("collection", "model", "job")
+    list_filter = ("queue", "is_urgent")
+
+
+@admin.register(TranscriptionShard)
+class TranscriptionShardAdmin(WrittenByThePlatform):
+    list_display = (
+        "id",
+        "run_id",
+        "priority",
+        "status",
+        "clips",
+        "heard",
+        "attempts",
+        "error_id",
+        "finished_at",
+    )
+    list_filter = ("status", "priority", "queue")
+    exclude = ("clip_ids",)
+    raw_id_fields = ("run", "carrier")
