@@ -40,7 +40,9 @@ def test_auroc_counts_pairs_and_ties_half() -> None:
 def test_cross_entropy_is_one_for_certainty_and_zero_for_the_base_rate() -> None:
     assert normalised_cross_entropy(RIGHT, RIGHT) == pytest.approx(1.0, abs=1e-3)
     assert normalised_cross_entropy(np.full(4, 0.5), RIGHT) == pytest.approx(0.0)
-    assert normalised_cross_entropy(1 - RIGHT, RIGHT) < 0
+    worse = normalised_cross_entropy(1 - RIGHT, RIGHT)
+    assert worse is not None
+    assert worse < 0
     assert normalised_cross_entropy(SCORE, np.zeros(4)) is None
 
 

@@ -37,6 +37,7 @@ class Environment:
     job_lease_seconds: float
     transcription_queue: str
     details_days: float
+    agreement_share: float
     upload_quota_bytes: int
     keep_free_bytes: int
     import_roots: tuple[str, ...]
@@ -90,12 +91,27 @@ def read(variables: Mapping[str, str]) -> Environment:
         job_lease_seconds=float(variables.get("EARMARK_JOB_LEASE_SECONDS", "30")),
         transcription_queue=variables.get("EARMARK_TRANSCRIPTION_QUEUE", "gpu"),
         details_days=float(variables.get("EARMARK_DETAILS_DAYS", "30")),
+        agreement_share=_share(variables, "EARMARK_AGREEMENT_SHARE"),
         upload_quota_bytes=int(float(variables.get("EARMARK_UPLOAD_QUOTA_GB", "200")) * 1e9),
         keep_free_bytes=int(float(variables.get("EARMARK_KEEP_FREE_GB", "2")) * 1e9),
         import_roots=tuple(
             root.strip() for root in variables.get("EARMARK_IMPORT_ROOTS", "").split(",") if root.strip()
         ),
     )
+
+
+def _share(variables: Mapping[str, str], name: str) -> float:
+    """A number from 0 to 1, 0 unless set. Raises EarmarkError `config:environment:value`."""
+    given = variables.get(name, "0")
+    try:
+        share = float(given)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise EarmarkError(
+            "config:environment:value", f"{name} is {given!r}, no number from 0 to 1.", "Correct the setting."
+        )
+    return share
 
 
 def from_process() -> Environment:

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from earmark.corpus.models import Clip, Collection, Reference, Split
 from earmark.corpus.queries import current, usable
 from earmark.jobs.registry import Context
+from earmark.recognition.agreeing import heard_again
 from earmark.recognition.engines import end_if_away
 from earmark.recognition.models import ModelVersion
 from earmark.recognition.queries import unheard
@@ -198,10 +199,10 @@ def _hear_batch(
     engine: Engine, model: ModelVersion, batch: Sequence[Sounding], writer: Writer, own_language: bool
 ) -> None:
     """Hear one batch and have it written; a batch with a clip no model can hear is heard one by one."""
+    languages = _languages(engine, batch) if own_language else None
     try:
-        heard = engine.hear(
-            [one.samples for one in batch], languages=_languages(engine, batch) if own_language else None
-        )
+        heard = engine.hear([one.samples for one in batch], languages=languages)
+        heard = heard_again(engine, batch, heard, languages)
     except EarmarkError as error:
         end_if_away(error)
         if len(batch) > 1:

@@ -88,6 +88,8 @@ def clip_confidence(
             "Give the length of the audio in seconds.",
         )
     features = {**_token_features(heard.tokens), **_text_features(heard, seconds), **_fit(heard)}
+    if heard.disagreement is not None:
+        features["disagreement"] = heard.disagreement
     if waveform is not None:
         features |= _sound_features(heard.text, waveform, voice_seconds)
     flags = _flags(heard, features, language)

@@ -50,7 +50,8 @@ class Heard:
 
     Where the engine is able to: `words` with their times, `alignment` (the mean log-probability of the text's
     characters under the aligner: 0 fits perfectly, None without an aligner), `embedding` (float32 [D], the mean of
-    the encoder's output over the clip's own frames), `language` as the engine itself recognised it.
+    the encoder's output over the clip's own frames), `language` as the engine itself recognised it. `disagreement`, 0
+    to 1, is added where perturbed copies of the clip were heard, too: see `earmark.speech.perturbation`.
     """
 
     text: str
@@ -60,6 +61,7 @@ class Heard:
     alignment: float | None = None
     embedding: np.ndarray | None = field(default=None, compare=False)
     language: str = ""
+    disagreement: float | None = None
 
 
 @dataclass(frozen=True)

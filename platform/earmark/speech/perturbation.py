@@ -54,6 +54,8 @@ def disagreements(
     what was heard in a clip and what is heard in its perturbed copy: 0 unmoved to 1. All copies go as one call.
     """
     names = tuple(WAYS if ways is None else ways)
+    if not waveforms:
+        return []
     copies = [_kept_short(WAYS[name](one, rng)) for name in names for one in waveforms]
     asked = None if languages is None else list(languages) * len(names)
     again = engine.hear(copies, languages=asked)

@@ -76,7 +76,9 @@ def from_json(given: Mapping[str, Any], known: Sequence[str]) -> ProbabilityMap:
 
     Raises EarmarkError `speech:calibration:unreadable`, `speech:calibration:features`.
     """
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+    }
     try:
         found = KINDS[values.pop("kind")](**values)
         wanted = found.columns if isinstance(found, LogisticMap) else (found.column,)
@@ -100,11 +102,10 @@ def from_json(given: Mapping[str, Any], known: Sequence[str]) -> ProbabilityMap:
 def _check_lengths(one: ProbabilityMap) -> None:
     """Raises ValueError unless all parameters are finite numbers, one for each column or point."""
     if isinstance(one, LogisticMap):
-        names, numbers = one.columns, [one.centre, one.scale, one.weights]
-        ends = [one.intercept]
+        count, numbers, ends = len(one.columns), [one.centre, one.scale, one.weights], [one.intercept]
     else:
-        names, numbers, ends = one.x, [one.x, one.y], [0.0]
-    if not names or {len(values) for values in numbers} != {len(names)}:
+        count, numbers, ends = len(one.x), [one.x, one.y], [0.0]
+    if not count or {len(values) for values in numbers} != {count}:
         raise ValueError("parameters of unequal length")
     if not np.isfinite(
         np.array([*ends, *(value for values in numbers for value in values)], np.float64)
