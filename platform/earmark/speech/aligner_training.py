@@ -33,7 +33,7 @@ _LEAST_DEVIATION = 0.2
 
 
 _BY_SOUND = Weights(prior=0.5, floor=-8.0, duration=0.0)
-_BY_SOUND_AND_LENGTH = Weights(prior=0.5, floor=0.0, duration=1.0)
+_BY_SOUND_AND_LENGTH = Weights(prior=0.5, floor=0.0, duration=2.0)
 
 
 @dataclass(frozen=True)
