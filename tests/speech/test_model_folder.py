@@ -246,3 +246,9 @@ def test_a_bad_manifest_is_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(EarmarkError) as caught:
         read_manifest(tmp_path)
     assert caught.value.error_id == "recognition:model:manifest"
+
+
+@pytest.mark.parametrize("listed", ["[]", '{"model.safetensors": 1}', '{"../model.safetensors": "ab"}'])
+def test_a_bad_list_of_files_is_refused(copy: Path, listed: str) -> None:
+    (copy / "earmark.json").write_text(f'{{"files": {listed}}}')
+    assert "files" in str(unusable(copy, "recognition:model:manifest"))
