@@ -19,6 +19,7 @@ _STEPS_BETWEEN_LOOKS = 8
 SPARE_PLACES = _STEPS_BETWEEN_LOOKS
 """What a row may write for nothing behind its cap."""
 _FEWEST_SLOTS = 4
+_LOOK_AHEAD = 16
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,8 @@ class Decoder:
         self, model: LanguageModel, ends: Sequence[int], *, slots: int, room: int, longest: int
     ) -> None:
         self._model = model
-        self._ends = torch.tensor(ends, device=model.device)
         self._cache = Cache.empty(model, slots, room)
-        self._record = Record.empty(slots, longest, model.device)
+        self._record = Record(slots, longest, ends, model.vocabulary, model.device)
         self._rows: dict[int, _Row] = {}
         self._looks = 1 if model.device.type == "cpu" else _STEPS_BETWEEN_LOOKS
 
@@ -64,19 +64,18 @@ class Decoder:
     @property
     def free(self) -> int:
         """Slots for more."""
-        return len(self._record.tokens) - len(self._rows)
+        return self._record.slots - len(self._rows)
 
     def admit(self, keys: Sequence[int], prompts: Sequence[torch.Tensor], caps: Sequence[int]) -> None:
         """Begin rows named `keys` behind prompts [P, H], of at most `caps` tokens; no more than are `free`."""
-        empty = [slot for slot in range(len(self._record.tokens)) if slot not in self._rows][: len(keys)]
+        empty = [slot for slot in range(self._record.slots) if slot not in self._rows][: len(keys)]
         lengths = [len(prompt) for prompt in prompts]
         for slot, *row in zip(empty, keys, caps, lengths, strict=True):
             self._rows[slot] = _Row(row[0], row[1], 1, row[2])
         slots, places = (torch.tensor(each, device=self._model.device) for each in (empty, lengths))
         scores, kept = self._model.read(pad_sequence(list(prompts), batch_first=True), places)
         self._cache.fill(slots, places, kept)
-        self._record.begin(slots)
-        self._record.write(slots, scores, self._ends)
+        self._record.begin(slots, scores)
 
     def step(self) -> None:
         """Every row writes one token more; on an accelerator several, those of finished rows for nothing."""
@@ -87,21 +86,17 @@ class Decoder:
         """The rows that are finished, by key; they leave."""
         ended = self._record.ended.cpu().tolist()
         done = [slot for slot, row in self._rows.items() if ended[slot] or row.count >= row.cap]
-        ends = self._ends.tolist()
-        finished = []
-        for slot in done:
-            row = self._rows.pop(slot)
-            finished.append((row.key, self._record.taken(slot, min(row.count, row.cap), ends)))
-        return finished
+        rows = [(slot, self._rows.pop(slot)) for slot in done]
+        return [(row.key, self._record.taken(slot, min(row.count, row.cap))) for slot, row in rows]
 
     def so_far(self, key: int) -> Written:
         """What a row that is being written has so far."""
         slot = next(slot for slot, row in self._rows.items() if row.key == key)
-        return self._record.taken(slot, self._rows[slot].count, self._ends.tolist())
+        return self._record.taken(slot, self._rows[slot].count)
 
     def shrink(self) -> None:
         """Give up half of the slots when they are free and no more rows will come, on a CPU."""
-        slots = len(self._record.tokens)
+        slots = self._record.slots
         if self._looks > 1 or slots <= _FEWEST_SLOTS or 2 * len(self._rows) > slots:
             return
         kept = sorted(self._rows)
@@ -113,75 +108,90 @@ class Decoder:
 
     def _step(self) -> None:
         record, cache = self._record, self._cache
-        latest = record.latest
-        scores = self._model.step(latest, cache, self._seen())
+        scores = self._model.step(record.latest, cache, self._seen())
         cache.lengths.add_(1).clamp_(max=cache.room - 1)
-        record.write(cache.slots, scores, self._ends)
+        record.write(scores)
         for row in self._rows.values():
             row.count += 1
 
     def _seen(self) -> int:
-        """Places a step has to look at, the one it writes included."""
+        """Places a step looks at, the one it writes included; a few more, so that they are rarely others."""
         if self._looks > 1:
             return self._cache.room
-        return min(self._cache.room, max((row.prompt + row.count for row in self._rows.values()), default=1))
+        needed = max((row.prompt + row.count for row in self._rows.values()), default=1)
+        return min(self._cache.room, -(-needed // _LOOK_AHEAD) * _LOOK_AHEAD)
 
 
-@dataclass
 class Record:
-    """What each slot has written: `tokens` [S, most], `scores` float32 [S, most, k + 1] and how many, `counts` [S].
+    """What each slot has written: `tokens` [S], its newest, and `ended` bool [S], whether an end token was among them.
 
-    The scores are those of the likeliest k, highest first, and the log-sum-exp of all. `ended` bool [S]: an end token
-    was among them. `latest` [S]: the newest token.
+    Beside them the history: every token and, of each step, the scores of the likeliest few and the log-sum-exp of all.
     """
 
-    tokens: torch.Tensor
-    scores: torch.Tensor
-    counts: torch.Tensor
-    ended: torch.Tensor
-    latest: torch.Tensor
+    def __init__(
+        self, slots: int, most: int, ends: Sequence[int], vocabulary: int, device: torch.device
+    ) -> None:
+        self._ends = set(ends)
+        self._ending = torch.zeros(vocabulary, dtype=torch.bool, device=device)
+        self._ending[list(ends)] = True
+        self._most = most + SPARE_PLACES
+        self._history = torch.zeros(slots * self._most, dtype=torch.long, device=device)
+        self._scores = torch.zeros(slots * self._most, ENTROPY_CHOICES + 1, device=device)
+        self._places = torch.arange(0, slots * self._most, self._most, device=device)
+        self._lasts = self._places + self._most - 1
+        self.latest = torch.zeros(slots, dtype=torch.long, device=device)
+        self.ended = torch.zeros(slots, dtype=torch.bool, device=device)
 
-    @classmethod
-    def empty(cls, slots: int, most: int, device: torch.device) -> "Record":
-        """Nothing written; room for `most` tokens and a few that are written before a slot is looked at."""
-        most += SPARE_PLACES
-        return cls(
-            torch.zeros(slots, most, dtype=torch.long, device=device),
-            torch.zeros(slots, most, ENTROPY_CHOICES + 1, device=device),
-            torch.zeros(slots, dtype=torch.long, device=device),
-            torch.zeros(slots, dtype=torch.bool, device=device),
-            torch.zeros(slots, dtype=torch.long, device=device),
-        )
+    @property
+    def slots(self) -> int:
+        """How many."""
+        return len(self.latest)
 
-    def begin(self, slots: torch.Tensor) -> None:
-        """Forget what `slots` wrote before."""
-        self.counts[slots] = 0
-        self.ended[slots] = False
-
-    def write(self, slots: torch.Tensor, scores: torch.Tensor, ends: torch.Tensor) -> None:
-        """Choose the likeliest of `scores` [s, V] for each of `slots` [s]."""
-        best = scores.topk(min(ENTROPY_CHOICES, scores.shape[-1]), dim=-1).values
-        tokens = scores.argmax(-1)
-        at = self.counts[slots]
-        self.tokens[slots, at] = tokens
-        self.scores[slots, at, : best.shape[-1]] = best
-        self.scores[slots, at, -1] = scores.logsumexp(-1)
-        self.counts[slots] = (at + 1).clamp_(max=self.tokens.shape[1] - 1)
-        self.ended[slots] |= (tokens[:, None] == ends).any(-1)
+    def begin(self, slots: torch.Tensor, scores: torch.Tensor) -> None:
+        """Forget what `slots` [s] wrote before, and choose the likeliest of `scores` [s, V] for each."""
+        self._places[slots] = slots * self._most
+        tokens, kept = _chosen(scores)
         self.latest[slots] = tokens
+        self.ended[slots] = self._ending[tokens]
+        self._history[self._places[slots]] = tokens
+        self._scores[self._places[slots]] = kept
+        self._places[slots] += 1
 
-    def taken(self, slot: int, count: int, ends: Sequence[int]) -> Written:
+    def write(self, scores: torch.Tensor) -> None:
+        """Choose the likeliest of `scores` [S, V] for every slot."""
+        tokens, kept = _chosen(scores)
+        self._history.index_copy_(0, self._places, tokens)
+        self._scores.index_copy_(0, self._places, kept)
+        torch.minimum(self._places.add_(1), self._lasts, out=self._places)
+        self.latest.copy_(tokens)
+        self.ended.logical_or_(self._ending.index_select(0, tokens))
+
+    def taken(self, slot: int, count: int) -> Written:
         """The first `count` tokens of a slot, up to its first end token."""
-        ids: list[int] = self.tokens[slot, :count].tolist()
-        length = next((i + 1 for i, token in enumerate(ids) if token in ends), count)
-        scores = self.scores[slot, :length].cpu().numpy()
+        start = slot * self._most
+        ids: list[int] = self._history[start : start + count].tolist()
+        length = next((i + 1 for i, token in enumerate(ids) if token in self._ends), count)
+        scores = self._scores[start : start + length].cpu().numpy()
         return Written(ids[:length], scores[:, 0] - scores[:, -1], _entropies(scores[:, :-1]))
 
     def only(self, slots: torch.Tensor) -> "Record":
         """Of these slots alone."""
-        return Record(
-            *(each[slots] for each in (self.tokens, self.scores, self.counts, self.ended, self.latest))
+        most = self._most
+        smaller = Record(
+            len(slots), most - SPARE_PLACES, sorted(self._ends), len(self._ending), self.latest.device
         )
+        smaller._history.view(-1, most).copy_(self._history.view(-1, most)[slots])
+        smaller._scores.view(len(slots), most, -1).copy_(self._scores.view(self.slots, most, -1)[slots])
+        smaller._places.add_(self._places[slots] - slots * most)
+        smaller.latest.copy_(self.latest[slots])
+        smaller.ended.copy_(self.ended[slots])
+        return smaller
+
+
+def _chosen(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The likeliest token [b] of scores [b, V]; the highest scores, highest first, and the log-sum-exp [b, k + 1]."""
+    best = scores.topk(ENTROPY_CHOICES, dim=-1).values
+    return scores.argmax(-1), torch.cat((best, scores.logsumexp(-1, keepdim=True)), dim=-1)
 
 
 def _entropies(best: np.ndarray) -> np.ndarray:

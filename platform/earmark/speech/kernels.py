@@ -52,15 +52,23 @@ class Projection:
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
 
-def rms_norm(module: Any, x: torch.Tensor) -> torch.Tensor:
-    """`module(x)` of one that divides by the root mean square over the last axis, in fewer operations on a CPU."""
-    if not _on_cpu(x):
-        y: torch.Tensor = module(x)
-        return y
-    width, weight = x.shape[-1], module.weight
-    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    smallest = length.new_tensor(math.sqrt(width * module.variance_epsilon))
-    return (x * (weight * math.sqrt(width))).div_(length.hypot_(smallest))
+class RmsNorm:
+    """A module that divides by the root mean square over the last axis, in fewer operations on a CPU."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        self._weight: torch.Tensor | None = None
+        if _on_cpu(module.weight):
+            width = module.weight.numel()
+            self._weight = module.weight * math.sqrt(width)
+            self._smallest = module.weight.new_tensor(math.sqrt(width * module.variance_epsilon))
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        if self._weight is None:
+            y: torch.Tensor = self._module(x)
+            return y
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True).hypot_(self._smallest)
+        return (x * self._weight).div_(length)
 
 
 def attend(

@@ -5,13 +5,12 @@ whatever the slots hold, which lets it be captured as a CUDA graph; on a CPU onl
 read. Equal to the library's modules to float32 rounding.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch.nn import functional as F
 
-from earmark.speech.kernels import Projection, attend, rms_norm
+from earmark.speech.kernels import Projection, RmsNorm, attend
 
 _MASKED = -1e9
 
@@ -25,9 +24,11 @@ class LanguageModel:
     def __init__(self, model: Any) -> None:
         self._inner = model.model.language_model
         self._layers = [_Layer(layer) for layer in self._inner.layers]
+        self._norm = RmsNorm(self._inner.norm)
         self._head = Projection(model.lm_head)
         config = model.config.text_config
         self.device, self.dtype = model.device, model.dtype
+        self.vocabulary = int(config.vocab_size)
         self.key_heads = int(config.num_key_value_heads)
         self.head_width = self._layers[0].width
 
@@ -69,30 +70,30 @@ class LanguageModel:
 
         The slots' lengths are left to the caller.
         """
-        x = self._inner.embed_tokens(tokens[:, None])
+        x = self._inner.embed_tokens(tokens)[:, None]
         turns = cache.turns.index_select(0, cache.lengths)[:, None, None]
         mask = cache.masks.index_select(0, cache.lengths)[:, None, None, :seen]
-        for layer, keys, values in zip(self._layers, cache.keys, cache.values, strict=True):
-            query, key, value = layer.projected(x, turns)
-            keys[cache.slots, :, cache.lengths] = key[:, :, 0]
-            values[cache.slots, :, cache.lengths] = value[:, :, 0]
-            attended = attend(query, keys[:, :, :seen], values[:, :, :seen], scale=layer.scale, mask=mask)
-            x = layer.after_attention(x, attended)
+        at = (cache.starts + cache.lengths[:, None]).flatten()
+        for layer, (keys, values), flat in zip(self._layers, cache.seen(seen), cache.flat, strict=True):
+            query, newest = layer.next(x, turns)
+            flat.index_copy_(0, at, newest)
+            x = layer.after_attention(x, attend(query, keys, values, scale=layer.scale, mask=mask))
         return self._logits(x)
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
         """[b, V] in float32 of the only place of x [b, 1, H]."""
-        return self._head(rms_norm(self._inner.norm, x[:, 0])).float()
+        return self._head(self._norm(x[:, 0])).float()
 
 
 class _Layer:
     def __init__(self, layer: Any) -> None:
         attention, mlp = layer.self_attn, layer.mlp
         self.scale, self.width = float(attention.scaling), int(attention.head_dim)
-        self._layer, self._act = layer, mlp.act_fn
+        self._before, self._between = RmsNorm(layer.input_layernorm), RmsNorm(layer.post_attention_layernorm)
         self._into = Projection(attention.q_proj, attention.k_proj, attention.v_proj)
         self._out = Projection(attention.o_proj)
         self._up = Projection(mlp.gate_proj, mlp.up_proj)
+        self._act = mlp.act_fn
         self._down = Projection(mlp.down_proj)
         self._queries = attention.q_proj.out_features // self.width
         self._turning = self._queries + attention.k_proj.out_features // self.width
@@ -101,72 +102,79 @@ class _Layer:
         self, x: torch.Tensor, turns: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values [b, heads, T, D] of x [b, T, H]; `turns` [b or 1, T, 1, 2 D]."""
-        every = self._into(rms_norm(self._layer.input_layernorm, x)).unflatten(-1, (-1, self.width))
-        turning = every[:, :, : self._turning]
-        cos, sin = turns[..., : self.width], turns[..., self.width :]
-        turned = torch.addcmul(turning * cos, turning.roll(self.width // 2, -1), sin)
-        query, key = turned[:, :, : self._queries], turned[:, :, self._queries :]
-        value = every[:, :, self._turning :]
-        return query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+        every = self._turned(x, turns).transpose(1, 2)
+        parts = (self._queries, self._turning - self._queries, every.shape[1] - self._turning)
+        query, key, value = every.split(parts, dim=1)
+        return query, key, value
+
+    def next(self, x: torch.Tensor, turns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Queries [b, heads, 1, D], and keys and values [b x 2 key heads, D], of x [b, 1, H]."""
+        every = self._turned(x, turns)[:, 0]
+        return every[:, : self._queries, None], every[:, self._queries :].reshape(-1, self.width)
 
     def after_attention(self, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
         """The rest of the layer, for what attention gave [b, heads, T, D]."""
         x = x + self._out(attended.transpose(1, 2).flatten(2))
-        gate, up = self._up(rms_norm(self._layer.post_attention_layernorm, x)).chunk(2, dim=-1)
+        gate, up = self._up(self._between(x)).chunk(2, dim=-1)
         return x + self._down(self._act(gate) * up)
 
+    def _turned(self, x: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
+        """Queries, keys, values [b, T, heads, D]; the first two turned."""
+        every = self._into(self._before(x)).unflatten(-1, (-1, self.width))
+        turning = every[:, :, : self._turning]
+        cos, sin = turns.chunk(2, dim=-1)
+        turning.copy_(torch.addcmul(turning * cos, turning.roll(self.width // 2, -1), sin))
+        return every
 
-@dataclass
+
 class Cache:
-    """Keys and values of all slots, one [S, heads, room, D] a layer, and how much of each slot is filled.
+    """Keys and values of all slots, and how much of each slot is filled.
 
     `lengths` int64 [S]: what a step writes comes to that place. `turns` [room, 2 D]: see `LanguageModel.turns`;
-    `masks` [room, room]: row n is added to the scores of a slot whose newest place is n.
+    `masks` [room, room]: row n is added to the scores of a slot whose newest place is n. `flat`: a layer's keys and
+    values [S x 2 heads x room, D], keys of a slot before its values; `starts` [S, 2 heads]: where each begins.
     """
 
-    keys: list[torch.Tensor]
-    values: list[torch.Tensor]
-    lengths: torch.Tensor
-    slots: torch.Tensor
-    turns: torch.Tensor
-    masks: torch.Tensor
+    def __init__(self, layers: list[torch.Tensor], turns: torch.Tensor, masks: torch.Tensor) -> None:
+        self._layers, self.turns, self.masks = layers, turns, masks
+        slots, rows, room, width = layers[0].shape
+        self.lengths = torch.zeros(slots, dtype=torch.long, device=turns.device)
+        self.starts = torch.arange(0, slots * rows * room, room, device=turns.device).view(slots, rows)
+        self.flat = [each.view(-1, width) for each in layers]
+        self._seen: tuple[int, list[tuple[torch.Tensor, torch.Tensor]]] = (0, [])
 
     @classmethod
-    def empty(cls, model: LanguageModel, slots: int, room: int) -> "Cache":
+    def empty(cls, model: LanguageModel, slots: int, room: int) -> Self:
         """`slots` free slots of `room` places."""
         device, dtype = model.device, model.dtype
-        shape = (slots, model.key_heads, room, model.head_width)
+        shape = (slots, 2 * model.key_heads, room, model.head_width)
         later = torch.ones(room, room, dtype=torch.bool, device=device).triu(1)
-        return cls(
-            [torch.zeros(shape, dtype=dtype, device=device) for _ in range(model.depth)],
-            [torch.zeros(shape, dtype=dtype, device=device) for _ in range(model.depth)],
-            torch.zeros(slots, dtype=torch.long, device=device),
-            torch.arange(slots, device=device),
-            model.turns(room),
-            torch.zeros(room, room, dtype=dtype, device=device).masked_fill_(later, _MASKED),
-        )
+        masks = torch.zeros(room, room, dtype=dtype, device=device).masked_fill_(later, _MASKED)
+        layers = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(model.depth)]
+        return cls(layers, model.turns(room), masks)
 
     @property
     def room(self) -> int:
         """Places of a slot."""
         return int(self.turns.shape[0])
 
+    def seen(self, places: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Each layer's keys and values of the first places [S, heads, places, D], to look at and to write to."""
+        if self._seen[0] != places:
+            halves = [each[:, :, :places].chunk(2, dim=1) for each in self._layers]
+            self._seen = (places, [(keys, values) for keys, values in halves])
+        return self._seen[1]
+
     def fill(self, slots: torch.Tensor, lengths: torch.Tensor, kept: Kept) -> None:
         """Put what was read of b prompts into `slots` [b]."""
-        for keys, values, (key, value) in zip(self.keys, self.values, kept, strict=True):
-            places = key.shape[2]
-            keys[slots, :, :places] = key
-            values[slots, :, :places] = value
+        for layer, pair in zip(self._layers, kept, strict=True):
+            both = torch.cat(pair, dim=1)
+            layer[slots, :, : both.shape[2]] = both
         self.lengths[slots] = lengths
 
     def only(self, slots: torch.Tensor, seen: int) -> "Cache":
         """A smaller cache of these slots [s], of which `seen` places are taken over."""
         more = (0, 0, 0, self.room - seen)
-        return Cache(
-            [F.pad(each[slots, :, :seen], more) for each in self.keys],
-            [F.pad(each[slots, :, :seen], more) for each in self.values],
-            self.lengths[slots],
-            torch.arange(len(slots), device=self.slots.device),
-            self.turns,
-            self.masks,
-        )
+        smaller = Cache([F.pad(each[slots, :, :seen], more) for each in self._layers], self.turns, self.masks)
+        smaller.lengths.copy_(self.lengths[slots])
+        return smaller
