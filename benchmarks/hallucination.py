@@ -23,8 +23,8 @@ CLIPS, QUICK_CLIPS = 500, 170
 MODEL = "models/glm-asr-tiny"
 SPOKEN = ("clean", "noisy", "unknown dialect")
 PAGE = """
-{clips} clips for each seed in which nobody speaks, 0.8 to 8 s, as many of each of {kinds}, heard by the demo model, which
-writes something into nearly all of them (`wrote`).
+{clips} clips for each seed in which nobody speaks, 0.8 to 8 s, as many of each of {kinds}, heard by the demo model,
+which writes something into nearly all of them (`wrote`).
 
 - `caught` (goal 0.99): clips whose text is empty or flagged; `seconds_of_voice` found by the detector as the clip is
   heard. `caught_as_ingested`: the same with the seconds of voice that were measured when the clip was ingested.
