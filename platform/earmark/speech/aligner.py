@@ -12,6 +12,7 @@ dialect falls back on pauses and durations instead of running after noise, and a
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +30,8 @@ LOWEST = -20.0
 _FRAME = 1.0 / FRAMES_PER_SECOND
 _HALF = 0.5
 """An encoder frame is centred on its time, so the boundary before frame t is half a frame earlier."""
+_LOG_FRAMES = np.log(np.arange(1, LONGEST + 1))
+_FRAMES_AT_ONCE = 20_000
 _MOST_PACE = 0.7
 """Nats by which a clip's pace may differ from that of the training clips: twice as fast or as slow."""
 
@@ -66,6 +69,16 @@ class Alignment:
     slip: float = 0.0
 
 
+class Sounds(NamedTuple):
+    """What the frames of a clip sound like: log-probabilities `heard` [T, classes], `speech` [T] of any character,
+    `best` [T] of the likeliest class.
+    """
+
+    heard: torch.Tensor
+    speech: torch.Tensor
+    best: torch.Tensor
+
+
 class Aligner:
     """A head behind one call; head and search run on the device it is given."""
 
@@ -74,7 +87,8 @@ class Aligner:
     ) -> None:
         self.head = head.to(device)
         self.weights = weights
-        self._silence_prior = weights.prior * float(head.log_prior[SILENCE])
+        self._scaled_prior = weights.prior * self.head.log_prior
+        self._durations_table = head.durations.double().cpu().numpy()
 
     def align(self, encoded: torch.Tensor, text: str) -> Alignment:
         """Word times of `text` in one clip; see `align_batch`."""
@@ -95,104 +109,132 @@ class Aligner:
                 "Give one text per clip.",
             )
         spelt = [spell(text) for text in texts]
-        heard = [self.head.log_probabilities(each) for each in encoded]
+        heard = self.sounds(encoded)
         found = best_segments([self.line(*pair) for pair in zip(heard, spelt, strict=True)])
         rows = zip(heard, spelt, found, strict=True)
-        return [self._alignment(h, words, segments) for h, words, segments in rows]
+        return [self._alignment(sounds, words, segments) for sounds, words, segments in rows]
 
-    def line(self, heard: torch.Tensor, words: Sequence[Spelt]) -> Line:
-        """The search's view of a text over log-probabilities [T, classes] of a clip."""
+    def sounds(self, encoded: Sequence[torch.Tensor]) -> list[Sounds]:
+        """What the frames of each clip [T, H] sound like."""
+        found: list[Sounds] = []
+        start = 0
+        while start < len(encoded):
+            end, frames = start, 0
+            while end < len(encoded) and (end == start or frames + len(encoded[end]) <= _FRAMES_AT_ONCE):
+                frames += len(encoded[end])
+                end += 1
+            found += self._sounds(encoded[start:end])
+            start = end
+        return found
+
+    def _sounds(self, encoded: Sequence[torch.Tensor]) -> list[Sounds]:
+        lengths = [len(each) for each in encoded]
+        heard = self.head.log_probabilities(torch.cat(list(encoded)))
+        speech = torch.log1p(-heard[:, SILENCE].exp().clamp(max=1 - 1e-6))
+        parts = (heard, speech, heard.max(1).values)
+        return [Sounds(*each) for each in zip(*(part.split(lengths) for part in parts), strict=True)]
+
+    def line(self, sounds: Sounds, words: Sequence[Spelt]) -> Line:
+        """The search's view of a text over the frames of a clip."""
+        heard, device = sounds.heard, sounds.heard.device
         characters = [character for word in words for character in word.characters]
         places = self._places(characters)
-        known = torch.tensor([place > 0 for place in places], dtype=torch.bool, device=heard.device)
-        classes = torch.tensor([max(place, 0) for place in places], dtype=torch.long, device=heard.device)
-        speech = _speech(heard)
-        floor = (self.weights.floor + speech)[:, None]
-        scaled = heard[:, classes] - self.weights.prior * self.head.log_prior[classes]
-        first = {sum(len(word.characters) for word in words[:i]) for i in range(len(words))}
+        classes = torch.as_tensor(np.maximum(places, 0), device=device)
+        floor = (self.weights.floor + sounds.speech)[:, None]
+        scaled = torch.logaddexp(heard[:, classes] - self._scaled_prior[classes], floor)
+        known = torch.as_tensor(places > 0, device=device)
+        begins = np.zeros(len(characters), bool)
+        begins[_firsts(words)] = True
+        spoken = int((sounds.speech > -np.log(2.0)).sum())
         return Line(
-            characters=torch.where(known, torch.logaddexp(scaled, floor), floor),
-            pauses=heard[:, SILENCE] - self._silence_prior,
-            may_pause=torch.tensor([i in first for i in range(len(characters))], device=heard.device),
-            durations=self._durations(characters, places, int((heard[:, SILENCE] < np.log(0.5)).sum())),
+            characters=torch.where(known, scaled, floor),
+            pauses=heard[:, SILENCE] - self._scaled_prior[SILENCE],
+            may_pause=torch.as_tensor(begins, device=device),
+            durations=torch.as_tensor(self._durations(characters, places, spoken), device=device),
         )
 
-    def _places(self, characters: Sequence[str]) -> list[int]:
-        return [self.head.classes.get(character, -1) for character in characters]
+    def _places(self, characters: Sequence[str]) -> np.ndarray:
+        """Class of each character, -1 where the head does not know it."""
+        return np.array([self.head.classes.get(character, -1) for character in characters], np.int64)
 
-    def _durations(self, characters: Sequence[str], places: Sequence[int], spoken: int) -> torch.Tensor:
-        """Log-scores [N, LONGEST] of lasting 1, 2, ... frames, log-normal, where `spoken` frames are shared by all."""
+    def _durations(self, characters: Sequence[str], places: np.ndarray, spoken: int) -> np.ndarray:
+        """Log-scores float32 [N, LONGEST] of lasting 1, 2, ... frames, log-normal, where all share `spoken` frames."""
         mean, deviation = self._lasting(characters, places, spoken)
-        frames = torch.arange(1, LONGEST + 1, device=mean.device).log()
-        apart = (frames - mean[:, None]) / deviation[:, None]
-        return self.weights.duration * (-apart.square() / 2 - deviation.log()[:, None] - frames)
+        apart = (_LOG_FRAMES - mean[:, None]) / deviation[:, None]
+        score = self.weights.duration * (-np.square(apart) / 2 - np.log(deviation)[:, None] - _LOG_FRAMES)
+        return np.asarray(score, np.float32)
 
     def _lasting(
-        self, characters: Sequence[str], places: Sequence[int], spoken: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, characters: Sequence[str], places: np.ndarray, spoken: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation [N] of the log of each character's frames, at the pace of `spoken` frames for all."""
-        table = self.head.durations
-        rows = [p if p > 0 else -1 if is_syllable(c) else -2 for p, c in zip(places, characters, strict=True)]
-        mean, deviation = table[rows, 0], table[rows, 1]
-        expected = (mean + deviation.square() / 2).exp().sum()
-        pace = torch.log(max(spoken, 1) / expected.clamp(min=1e-3)).clamp(-_MOST_PACE, _MOST_PACE)
+        kinds = np.array([-1 if is_syllable(character) else -2 for character in characters], np.int64)
+        mean, deviation = self._durations_table[np.where(places > 0, places, kinds)].T
+        expected = max(1e-3, float(np.exp(mean + np.square(deviation) / 2).sum()))
+        pace = np.clip(np.log(max(spoken, 1) / expected), -_MOST_PACE, _MOST_PACE)
         return mean + pace, deviation
 
-    def _alignment(
-        self, heard: torch.Tensor, words: Sequence[Spelt], segments: np.ndarray | None
-    ) -> Alignment:
+    def _alignment(self, sounds: Sounds, words: Sequence[Spelt], segments: np.ndarray | None) -> Alignment:
+        length = len(sounds.heard) * _FRAME
         if segments is None:
-            return _spread_evenly(words, len(heard) * _FRAME)
-        said, gaps = self._read(heard, words, segments)
-        fits = [float(np.maximum(said[a:b], LOWEST).mean()) for a, b in segments]
-        apart = np.array([gaps[a:b].mean() for a, b in segments])
-        unusual = self._unusual(words, segments)
-        found, squeezes, foreign, middles = list[Word](), list[float](), list[float](), list[int]()
-        length, at = len(heard) * _FRAME, 0
-        for word in words:
-            inside = slice(at, at + len(word.characters))
-            at = inside.stop
-            first, after = int(segments[inside.start, 0]), int(segments[at - 1, 1])
-            start, end = (min(max(0.0, (edge - _HALF) * _FRAME), length) for edge in (first, after))
-            found.append(Word(word.text, start, end, float(np.exp(np.mean(fits[inside])))))
-            squeezes.append(float(unusual[inside].mean()))
-            foreign.append(float(apart[inside].mean()))
-            middles.append((first + after) // 2)
-        value, place = misfit(gaps, squeezes, foreign, middles)
-        return Alignment(tuple(found), float(np.mean(fits)) if fits else 0.0, value, place * _FRAME)
-
-    def _unusual(self, words: Sequence[Spelt], segments: np.ndarray) -> np.ndarray:
-        """[N]: minus the log of how usual it is that each character lasts so long, next to its usual length."""
+            return _spread_evenly(words, length)
         characters = [character for word in words for character in word.characters]
+        places = self._places(characters)
+        said, gaps = _read(sounds, places, segments)
+        if not words:
+            value, place = misfit(gaps, [], [], [])
+            return Alignment((), 0.0, value, place * _FRAME)
         lasted = segments[:, 1] - segments[:, 0]
-        mean, deviation = self._lasting(characters, self._places(characters), int(lasted.sum()))
-        apart = (np.log(lasted) - mean.cpu().numpy()) / deviation.cpu().numpy()
-        return np.asarray(np.minimum(np.square(apart) / 2, MOST))
+        mean, deviation = self._lasting(characters, places, int(lasted.sum()))
+        unusual = np.minimum(np.square((np.log(lasted) - mean) / deviation) / 2, MOST)
+        firsts = _firsts(words)
+        fits = _means(np.maximum(said, LOWEST), segments)
+        scores = np.exp(_by_word(fits, firsts))
+        edges = np.stack([segments[firsts, 0], segments[[*(firsts[1:] - 1), -1], 1]], axis=1)
+        times = np.clip((edges - _HALF) * _FRAME, 0.0, length).tolist()
+        value, place = misfit(
+            gaps, _by_word(unusual, firsts), _by_word(_means(gaps, segments), firsts), edges.sum(1) // 2
+        )
+        found = zip(words, times, scores.tolist(), strict=True)
+        return Alignment(
+            tuple(Word(word.text, start, end, score) for word, (start, end), score in found),
+            float(fits.mean()),
+            value,
+            place * _FRAME,
+        )
 
-    def _read(
-        self, heard: torch.Tensor, words: Sequence[Spelt], segments: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Log-probability [T] of each frame's character, or of silence, and how far it is from the likeliest class."""
-        places = self._places([character for word in words for character in word.characters])
-        owner = np.full(len(heard), SILENCE)
-        for place, (first, after) in zip(places, segments, strict=True):
-            owner[first:after] = place
-        index = torch.as_tensor(np.maximum(owner, 0), device=heard.device)[:, None]
-        kept = torch.stack([heard.gather(1, index)[:, 0], heard.max(1).values, _speech(heard) - np.log(2.0)])
-        said, best, any_speech = kept.cpu().numpy()
-        said = np.where(owner < 0, any_speech, said)
-        return said, np.clip(best - said, 0.0, MOST)
+
+def _firsts(words: Sequence[Spelt]) -> np.ndarray:
+    """Where each word's characters begin among those of all."""
+    return np.cumsum([0, *(len(word.characters) for word in words)])[:-1]
+
+
+def _means(values: np.ndarray, segments: np.ndarray) -> np.ndarray:
+    """Mean of `values` [T] over each of the segments [N, 2]."""
+    total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    return np.asarray((total[segments[:, 1]] - total[segments[:, 0]]) / (segments[:, 1] - segments[:, 0]))
+
+
+def _by_word(values: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+    """Mean of the characters' values [N] over each word."""
+    return np.asarray(np.add.reduceat(values, firsts) / np.diff([*firsts, len(values)]))
+
+
+def _read(sounds: Sounds, places: np.ndarray, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probability [T] of each frame's character, or of silence, and how far it is from the likeliest class."""
+    owner = np.full(len(sounds.heard), SILENCE)
+    for place, (first, after) in zip(places.tolist(), segments.tolist(), strict=True):
+        owner[first:after] = place
+    index = torch.as_tensor(np.maximum(owner, 0), device=sounds.heard.device)[:, None]
+    kept = torch.stack([sounds.heard.gather(1, index)[:, 0], sounds.best, sounds.speech]).cpu().numpy()
+    said = np.where(owner < 0, kept[2] - np.log(2.0), kept[0])
+    return said, np.clip(kept[1] - said, 0.0, MOST)
 
 
 def is_syllable(character: str) -> bool:
     """Whether one such character lasts as long as a syllable: Chinese and other wide ones, digits."""
     wide = unicodedata.east_asian_width(character) in "WF"
     return wide or is_han(character) or unicodedata.category(character)[0] == "N"
-
-
-def _speech(heard: torch.Tensor) -> torch.Tensor:
-    """Log-probability [T] that anything is said."""
-    return torch.log1p(-heard[:, SILENCE].exp().clamp(max=1 - 1e-6))
 
 
 def _spread_evenly(words: Sequence[Spelt], seconds: float) -> Alignment:

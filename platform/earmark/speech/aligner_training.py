@@ -200,8 +200,8 @@ def _divided(
         for start in range(0, len(order), _AT_ONCE):
             checking()
             group = order[start : start + _AT_ONCE]
-            heard = [aligner.head.log_probabilities(frames[i]) for i in group]
-            lines = [aligner.line(h, spelt[i]) for h, i in zip(heard, group, strict=True)]
+            heard = aligner.sounds([frames[i] for i in group])
+            lines = [aligner.line(sounds, spelt[i]) for sounds, i in zip(heard, group, strict=True)]
             found.update(zip(group, best_segments(lines), strict=True))
     return [found[i] for i in range(len(frames))]
 

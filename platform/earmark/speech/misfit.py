@@ -15,15 +15,15 @@ MOST = 20.0
 _STRETCH_FRAMES = 10
 _SQUEEZED, _FOREIGN = 0.8, 0.3
 
+Numbers = Sequence[float] | np.ndarray
 
-def misfit(
-    gaps: np.ndarray, squeezes: Sequence[float], foreign: Sequence[float], middles: Sequence[int]
-) -> tuple[float, int]:
+
+def misfit(gaps: np.ndarray, squeezes: Numbers, foreign: Numbers, middles: Numbers) -> tuple[float, int]:
     """A value of 0 (fits perfectly) to about 6.4, and the frame where the text fits worst.
 
     `gaps` [T]: nats by which each frame sounds less like what it is taken for than like what it sounds most like, 0 and
-    up. Of every word: `squeezes`, minus the log of how usual its
-    length is; `foreign`, the mean gap of its characters; `middles`, its middle frame.
+    up. Of every word: `squeezes`, minus the log of how usual its length is; `foreign`, the mean gap of its characters;
+    `middles`, its middle frame.
     """
     if not len(gaps):
         return 0.0, 0
@@ -33,9 +33,9 @@ def misfit(
     means = (total[width:] - total[:-width]) / width
     at = int(means.argmax())
     stretch, place = math.log1p(float(means[at])), at + width // 2
-    if not squeezes:
+    if not len(squeezes):
         return stretch, place
     tight = int(np.argmax(squeezes))
-    squeeze = _SQUEEZED * math.log1p(min(MOST, squeezes[tight]))
-    value = stretch + squeeze + _FOREIGN * math.log1p(min(MOST, max(foreign)))
-    return value, middles[tight] if squeeze > stretch else place
+    squeeze = _SQUEEZED * math.log1p(min(MOST, float(squeezes[tight])))
+    value = stretch + squeeze + _FOREIGN * math.log1p(min(MOST, float(np.max(foreign))))
+    return value, int(middles[tight]) if squeeze > stretch else place
