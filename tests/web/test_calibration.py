@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation.models import RoundClip
+from earmark.corpus.models import Clip
 from earmark.jobs.models import Job
 from earmark.recognition.models import ModelVersion
 from tests.web import factories
@@ -61,3 +62,18 @@ def test_a_manager_has_a_model_calibrated_once_enough_is_audited(
     job = Job.objects.get(kind="recognition.calibrate")
     assert job.created_by == world.people["manager"]
     assert job.arguments["clips"]
+
+
+def test_a_clip_shows_what_is_calibrated_and_says_where_nothing_is(world: World) -> None:
+    client = Client()
+    client.force_login(world.people["viewer"])
+    clip = world.clips[0]
+    one = reverse("web:clip", args=[world.collection.slug, clip.pk])
+    assert client.get(one).content.decode().count("not calibrated") == len(world.models)
+    Clip.objects.filter(pk=clip.pk).update(confidence=0.4321, expected_error_rate=0.27)
+    told = client.get(one).content.decode()
+    assert "expected error rate 27%" in told
+    assert "0.43" in told
+    assert told.count("not calibrated") == len(world.models) - 1
+    listed = client.get(reverse("web:clips", args=[world.collection.slug])).content.decode()
+    assert "≈ 27%" in listed
