@@ -37,8 +37,7 @@ def model_inputs(loaded: LoadedModel, waveforms: Sequence[np.ndarray]) -> dict[s
 
     `waveforms`: float32 [n] mono at 16 kHz, 0.1 to 30 s each. Every clip is padded to the widest window
     among them. Gives `input_ids`, `attention_mask` [B, L] (padded on the left), `input_features` [B, mels,
-    F] and `input_features_mask` [B, F]. Raises EarmarkError `speech:clip:shape`, `:too_short` or
-    `:too_long`.
+    F] and `input_features_mask` [B, F]. Raises EarmarkError `speech:clip:*`, see `check_clip`.
     """
     for waveform in waveforms:
         check_clip(waveform)
@@ -89,7 +88,10 @@ def encode_text(loaded: LoadedModel, text: str) -> list[int]:
 
 
 def check_clip(waveform: np.ndarray) -> None:
-    """Refuse what the model cannot hear: not mono, shorter than 0.1 s (no audio token), longer than 30 s."""
+    """Refuse what no model can hear: not mono, shorter than 0.1 s (no audio token), longer than 30 s, not numbers.
+
+    Raises EarmarkError `speech:clip:shape`, `:too_short`, `:too_long` or `:not_finite`.
+    """
     if waveform.ndim != 1:
         raise EarmarkError(
             "speech:clip:shape",
@@ -108,4 +110,11 @@ def check_clip(waveform: np.ndarray) -> None:
             "speech:clip:too_long",
             f"A clip lasts {seconds:.1f} s; the model hears at most {MAX_CLIP_SECONDS:.0f} s.",
             "Cut the recording into shorter clips.",
+        )
+    wrong = len(waveform) - int(np.isfinite(waveform).sum())
+    if wrong:
+        raise EarmarkError(
+            "speech:clip:not_finite",
+            f"{wrong} of a clip's {len(waveform)} samples are infinite or not a number.",
+            "Decode the recording again; what a model would write about it means nothing.",
         )

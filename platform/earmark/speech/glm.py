@@ -14,6 +14,7 @@ import torch
 
 from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.batching import length_sorted_groups
+from earmark.speech.decoders import Shelf, Size, fitting
 from earmark.speech.engine import AUTO, LANGUAGES, Abilities, Heard, TokenScore, modes_of
 from earmark.speech.errors import EarmarkError
 from earmark.speech.examples import IGNORED_LABEL, check_clip, training_batch, window_samples
@@ -31,6 +32,8 @@ _SPARE_TOKENS = 8
 
 _CPU = Limits(slots=32, places=16_384, group=8, frames=1_000)
 _ACCELERATOR = Limits(slots=256, places=262_144, group=64, frames=96_000)
+_SHARE_OF_FREE_MEMORY = 0.5
+"""Of an accelerator's, for keys and values."""
 
 
 class GlmAsrEngine:
@@ -44,6 +47,7 @@ class GlmAsrEngine:
         self.loaded = loaded
         self._speller = TokenSpeller(loaded.tokenizer)
         self._log_mel = LogMelMaker(loaded.processor.feature_extractor)
+        self._shelf = Shelf()
         self._requests: dict[str | None, Request] = {}
 
     @classmethod
@@ -72,10 +76,11 @@ class GlmAsrEngine:
         clips = self._clips(waveforms, modes_of(languages, len(waveforms), LANGUAGES))
         if not clips:
             return []
-        limits = _CPU if self.loaded.device.type == "cpu" else _ACCELERATOR
+        limits = self._limits()
         lanes = torch.get_num_threads() if limits is _CPU else 1
-        lane = self._lane(clips, min(limits.slots, -(-len(clips) // lanes)), limits)
-        groups = length_sorted_groups([self._places(clip) for clip in clips], min(limits.group, lane.slots))
+        size = self._size(clips, min(limits.slots, -(-len(clips) // lanes)), limits)
+        lane = Lane(self.loaded, self._shelf, size, limits.frames, self._whole)
+        groups = length_sorted_groups([self._places(clip) for clip in clips], min(limits.group, size.slots))
         heard = in_lanes(
             [[clips[i] for i in group] for group in groups], self._spectra, lane.hear, lanes=lanes
         )
@@ -87,7 +92,7 @@ class GlmAsrEngine:
         """See `earmark.speech.engine.Engine`: once for every token the model writes, the last with word times."""
         clips = self._clips([waveform], modes_of([language], 1, LANGUAGES))
         heard = listen(self.loaded, self._spectra(clips), frames=_CPU.frames)
-        decoder = self._lane(clips, 1, _CPU).decoder()
+        decoder = self._shelf.take(self.loaded, self._size(clips, 1, _CPU))
         decoder.admit([0], prompts(self.loaded, heard), [clips[0].cap])
         while not (finished := decoder.leave()):
             yield self._heard(decoder.so_far(0))
@@ -139,7 +144,8 @@ class GlmAsrEngine:
         ]
 
     def _request(self, mode: str) -> Request:
-        prompt = self.loaded.manifest.prompt
+        manifest = self.loaded.manifest
+        prompt = manifest.prompts.get(mode, manifest.prompt)
         if prompt not in self._requests:
             self._requests[prompt] = request(self.loaded.processor, prompt)
         return self._requests[prompt]
@@ -152,18 +158,19 @@ class GlmAsrEngine:
     def _spectra(self, clips: Sequence[Clip]) -> list[tuple[Clip, LogMel]]:
         return [(clip, self._log_mel(clip.samples, clip.window)) for clip in clips]
 
-    @torch.inference_mode()
-    def _lane(self, clips: Sequence[Clip], slots: int, limits: Limits) -> Lane[Heard]:
+    def _limits(self) -> Limits:
+        device = self.loaded.device
+        if device.type != "cuda":
+            return _CPU if device.type == "cpu" else _ACCELERATOR
+        free, _ = torch.cuda.mem_get_info(device)
+        places = int(_SHARE_OF_FREE_MEMORY * free / LanguageModel(self.loaded.model).bytes_per_place)
+        return replace(_ACCELERATOR, places=min(_ACCELERATOR.places, places))
+
+    def _size(self, clips: Sequence[Clip], slots: int, limits: Limits) -> Size:
+        """Of decoders with at most `slots` slots for those clips."""
         room = max(map(self._places, clips)) + SPARE_PLACES
-        return Lane(
-            self.loaded,
-            LanguageModel(self.loaded.model),
-            slots=max(1, min(slots, limits.places // room)),
-            room=room,
-            longest=max(clip.cap for clip in clips),
-            frames=limits.frames,
-            finish=self._whole,
-        )
+        size = Size(slots, room, max(clip.cap for clip in clips))
+        return fitting(size, places=limits.places, rounded=self.loaded.device.type == "cuda")
 
     def _whole(self, heard: Sequence[Encoded], rows: Sequence[Written]) -> list[Heard]:
         """What was heard, with an embedding and, where the model has an aligner, with the times of its words."""

@@ -4,18 +4,20 @@ What is kept of a step is the token, its log-probability and the scores of the l
 the library's `output_scores` keeps the whole vocabulary of every step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from earmark.speech.cuda_graph import captured
 from earmark.speech.engine import ENTROPY_CHOICES
 from earmark.speech.language_model import Cache, LanguageModel
 
 _STEPS_BETWEEN_LOOKS = 8
-"""On an accelerator: each look at what was written waits for the device."""
+"""Each look at what was written waits for an accelerator."""
 SPARE_PLACES = _STEPS_BETWEEN_LOOKS
 """What a row may write for nothing behind its cap."""
 _FEWEST_SLOTS = 4
@@ -44,17 +46,35 @@ class _Row:
 class Decoder:
     """Up to `slots` rows that write at once, each of at most `room` places of prompt and answer.
 
-    `caps` at most `longest` tokens; `ends` the tokens that end a row. For use in inference mode.
+    `caps` at most `longest` tokens; `ends` the tokens that end a row. `still`: every step has the same shapes and what
+    was written is looked at after several, as an accelerator likes it. For use in inference mode.
     """
 
     def __init__(
-        self, model: LanguageModel, ends: Sequence[int], *, slots: int, room: int, longest: int
+        self,
+        model: LanguageModel,
+        ends: Sequence[int],
+        *,
+        slots: int,
+        room: int,
+        longest: int,
+        still: bool | None = None,
     ) -> None:
         self._model = model
         self._cache = Cache.empty(model, slots, room)
         self._record = Record(slots, longest, ends, model.vocabulary, model.device)
         self._rows: dict[int, _Row] = {}
-        self._looks = 1 if model.device.type == "cpu" else _STEPS_BETWEEN_LOOKS
+        self._still = model.device.type != "cpu" if still is None else still
+        self._replay: Callable[[], None] | None = None
+        if model.device.type == "cuda":
+            self._replay = captured(partial(self._write, room), model.device)
+            self._cache.lengths.zero_()
+            self._record.clear()
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it is worth keeping: it holds a captured graph."""
+        return self._replay is not None
 
     @property
     def busy(self) -> int:
@@ -78,8 +98,8 @@ class Decoder:
         self._record.begin(slots, scores)
 
     def step(self) -> None:
-        """Every row writes one token more; on an accelerator several, those of finished rows for nothing."""
-        for _ in range(self._looks):
+        """Every row writes one token more; where all is still several, those of finished rows for nothing."""
+        for _ in range(_STEPS_BETWEEN_LOOKS if self._still else 1):
             self._step()
 
     def leave(self) -> list[tuple[int, Written]]:
@@ -95,9 +115,9 @@ class Decoder:
         return self._record.taken(slot, self._rows[slot].count)
 
     def shrink(self) -> None:
-        """Give up half of the slots when they are free and no more rows will come, on a CPU."""
+        """Give up half of the slots when they are free and no more rows will come, unless all is to be still."""
         slots = self._record.slots
-        if self._looks > 1 or slots <= _FEWEST_SLOTS or 2 * len(self._rows) > slots:
+        if self._still or slots <= _FEWEST_SLOTS or 2 * len(self._rows) > slots:
             return
         kept = sorted(self._rows)
         kept += [slot for slot in range(slots) if slot not in self._rows][: slots // 2 - len(kept)]
@@ -107,16 +127,23 @@ class Decoder:
         self._rows = {new: self._rows[old] for new, old in enumerate(kept) if old in self._rows}
 
     def _step(self) -> None:
-        record, cache = self._record, self._cache
-        scores = self._model.step(record.latest, cache, self._seen())
-        cache.lengths.add_(1).clamp_(max=cache.room - 1)
-        record.write(scores)
+        if self._replay:
+            self._replay()
+        else:
+            self._write(self._seen())
         for row in self._rows.values():
             row.count += 1
 
+    def _write(self, seen: int) -> None:
+        """A token in every slot, looking at so many places; only tensors that stay are written to."""
+        record, cache = self._record, self._cache
+        scores = self._model.step(record.latest, cache, seen)
+        cache.lengths.add_(1).clamp_(max=cache.room - 1)
+        record.write(scores)
+
     def _seen(self) -> int:
         """Places a step looks at, the one it writes included; a few more, so that they are rarely others."""
-        if self._looks > 1:
+        if self._still:
             return self._cache.room
         needed = max((row.prompt + row.count for row in self._rows.values()), default=1)
         return min(self._cache.room, -(-needed // _LOOK_AHEAD) * _LOOK_AHEAD)
@@ -146,6 +173,12 @@ class Record:
     def slots(self) -> int:
         """How many."""
         return len(self.latest)
+
+    def clear(self) -> None:
+        """Forget all that was written."""
+        self._places.copy_(self._lasts - self._most + 1)
+        self.latest.zero_()
+        self.ended.zero_()
 
     def begin(self, slots: torch.Tensor, scores: torch.Tensor) -> None:
         """Forget what `slots` [s] wrote before, and choose the likeliest of `scores` [s, V] for each."""

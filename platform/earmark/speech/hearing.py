@@ -7,10 +7,10 @@ from typing import Generic, TypeVar
 import numpy as np
 import torch
 
+from earmark.speech.decoders import Shelf, Size
 from earmark.speech.encoder import encode, project
 from earmark.speech.features import FRAMES_PER_TOKEN, LogMel
-from earmark.speech.greedy import Decoder, Written
-from earmark.speech.language_model import LanguageModel
+from earmark.speech.greedy import Written
 from earmark.speech.model_folder import LoadedModel
 from earmark.speech.prompting import Request
 
@@ -57,21 +57,14 @@ class Lane(Generic[Finished]):
     """What lanes share. `finish` turns rows that are written into results, some at a time, in the order given."""
 
     loaded: LoadedModel
-    model: LanguageModel
-    slots: int
-    room: int
-    longest: int
+    shelf: Shelf
+    size: Size
     frames: int
     finish: Callable[[Sequence[Encoded], Sequence[Written]], Sequence[Finished]]
 
-    def decoder(self) -> Decoder:
-        """With all slots free."""
-        ends = self.loaded.end_token_ids
-        return Decoder(self.model, ends, slots=self.slots, room=self.room, longest=self.longest)
-
     def hear(self, groups: Iterator[Sequence[tuple[Clip, LogMel]]]) -> dict[int, Finished]:
         """Every clip's result by its key. No group has more clips than there are slots."""
-        decoder = self.decoder()
+        decoder = self.shelf.take(self.loaded, self.size)
         listening: dict[int, Encoded] = {}
         done: list[tuple[int, Written]] = []
         found: dict[int, Finished] = {}
@@ -90,6 +83,7 @@ class Lane(Generic[Finished]):
             decoder.step()
             done += decoder.leave()
         self._settle(done, listening, found, at_least=1)
+        self.shelf.put_back(decoder, self.size)
         return found
 
     def _settle(

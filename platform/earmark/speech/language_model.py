@@ -37,6 +37,11 @@ class LanguageModel:
         """How many layers."""
         return len(self._layers)
 
+    @property
+    def bytes_per_place(self) -> int:
+        """What a cache takes for one place of one slot."""
+        return 2 * self.depth * self.key_heads * self.head_width * self.dtype.itemsize
+
     def turns(self, places: int) -> torch.Tensor:
         """Cosine and signed sine of the rotary embedding of the first places [places, 2 D]."""
         positions = torch.arange(places, device=self.device)[None]

@@ -7,7 +7,8 @@ behaviour.
 
 import json
 import logging
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from transformers import GlmAsrForConditionalGeneration, GlmAsrProcessor
 
 from earmark.speech.aligner import Aligner
 from earmark.speech.aligner_head import load_head, save_head
+from earmark.speech.engine import LANGUAGES
 from earmark.speech.errors import EarmarkError
 from earmark.speech.model_files import check_files, hashes_of
 
@@ -34,7 +36,8 @@ class Manifest:
 
     `window`: `fixed` pads every clip to 30 s, as the published model was trained; `trimmed` pads a clip
     only to the next multiple of `window_step` seconds. The encoder has no padding mask, so the two give
-    different features. `prompt`: the request put to the model, None for the processor's own.
+    different features. `prompt`: the request put to the model, None for the processor's own; `prompts`: others
+    for a clip that is asked for in one language, by `en`, `yue` and `zh`, where the model was taught such.
     `max_new_tokens_per_second`: the cap on output by length of audio. `description`: one line for people.
     """
 
@@ -43,8 +46,17 @@ class Manifest:
     prompt: str | None = None
     max_new_tokens_per_second: float = 15.0
     description: str = ""
+    prompts: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.prompts, dict) or not all(
+            language in LANGUAGES and isinstance(text, str) for language, text in self.prompts.items()
+        ):
+            raise EarmarkError(
+                "recognition:model:manifest",
+                f"prompts is {self.prompts!r} in {MANIFEST_NAME}, not texts by {', '.join(LANGUAGES)}.",
+                "Correct the model's manifest.",
+            )
         if self.window not in WINDOWS:
             raise EarmarkError(
                 "recognition:model:manifest",
@@ -92,13 +104,17 @@ class LoadedModel:
         return tuple(ids) if isinstance(ids, list | tuple) else (int(ids),)
 
 
-def load_model(source: str, device: str = "cpu", dtype: torch.dtype | None = None) -> LoadedModel:
+def load_model(
+    source: str, device: str = "cpu", dtype: torch.dtype | None = None, *, attention: str = "sdpa"
+) -> LoadedModel:
     """Load a model from a folder in the published layout or from the hub by id, in evaluation mode.
 
     A hub id is looked up in the local hub cache first and downloaded only when it is not there. `dtype`
-    defaults to float32 on a CPU and bfloat16 elsewhere. Only safetensors weights are read. Raises
-    EarmarkError `recognition:model:unavailable` when neither gives a model, `recognition:model:manifest`
-    for a bad manifest, `:incomplete`, `:pickled`, `:damaged` or `:aligner` for a file that is missing or wrong.
+    defaults to float32 on a CPU and bfloat16 elsewhere. `attention` is the library's way to compute it in training
+    and scoring: `sdpa`, which takes PyTorch's own flash kernels where it can, or `flash_attention_2` where installed.
+    Only safetensors weights are read. Raises EarmarkError `recognition:model:unavailable` when neither gives a model,
+    `recognition:model:manifest` for a bad manifest, `:incomplete`, `:pickled`, `:damaged` or `:aligner` for a file
+    that is missing or wrong.
     """
     folder = find_folder(source)
     manifest = read_manifest(folder)
@@ -106,7 +122,9 @@ def load_model(source: str, device: str = "cpu", dtype: torch.dtype | None = Non
     dtype = dtype or (torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16)
     try:
         processor = GlmAsrProcessor.from_pretrained(folder)
-        model: Any = GlmAsrForConditionalGeneration.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+        model: Any = GlmAsrForConditionalGeneration.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, attn_implementation=attention
+        )
     except (OSError, ValueError, KeyError) as error:
         raise _unavailable(source, f"{folder} does not hold a GLM-ASR model: {error}") from error
     aligner = _load_aligner(folder, model, device)
