@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from earmark.jobs import registry, running, services
+from earmark.jobs import models, registry, running, services
 from earmark.jobs.models import Job, Status
 from earmark.jobs.running import LeaseLost
 from earmark.speech.errors import EarmarkError
@@ -170,3 +170,23 @@ def test_only_a_parked_job_is_woken(calls: list[Any]) -> None:
     assert Job.objects.claim(row.pk, worker="a")
     services.wake(row.pk)
     assert Job.objects.claim(row.pk, worker="b") is None
+
+
+def test_a_job_that_is_woken_twice_at_once_is_woken(
+    patient: list[Any], monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    row = Job.objects.create(kind="patient", queue="cpu")
+    running.run(row.pk)
+    sent: list[Any] = []
+    monkeypatch.setattr(services, "send", lambda *told: sent.append(told))
+    update = models.JobQuerySet.update
+
+    def taken_at_once(rows: models.JobQuerySet, **fields: Any) -> int:
+        changed = update(rows, **fields)
+        update(Job.objects.filter(pk=row.pk), worker="b")
+        return changed
+
+    monkeypatch.setattr(models.JobQuerySet, "update", taken_at_once)
+    with django_capture_on_commit_callbacks(execute=True):
+        services.wake(row.pk)
+    assert sent == [(row.pk, "cpu")]

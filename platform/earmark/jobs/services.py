@@ -94,9 +94,10 @@ def cancel(job: Job) -> None:
 
 def wake(pk: int) -> None:
     """Have a parked job taken up now; nothing happens to any other."""
+    job = Job.objects.only("queue").get(pk=pk)
     parked = Job.objects.filter(pk=pk, status=Status.RUNNING, worker=ELSEWHERE)
     if parked.update(lease_until=timezone.now()):
-        transaction.on_commit(partial(send, pk, parked.values_list("queue", flat=True)[0]))
+        transaction.on_commit(partial(send, pk, job.queue))
 
 
 def wait(job: Job, *, watch: Callable[[Job], None] | None = None, poll_seconds: float = 0.3) -> Job:
