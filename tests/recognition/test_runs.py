@@ -148,7 +148,7 @@ def test_a_shard_of_a_killed_worker_is_taken_up_and_its_late_words_are_refused(e
     assert (job.status, job.result["heard"]) == (Status.SUCCEEDED, 2), "what came before the kill is counted"
     assert engine.levels == [101], "and not heard again"
     assert not shards.set_progress(lost, heard=9, failures={}, seconds=9.0, busy=9.0)
-    assert run.shards.get().attempts == 2
+    assert run.shards.get().carrier != lost.carrier
 
 
 @pytest.mark.usefixtures("short_shards")
@@ -162,6 +162,37 @@ def test_a_shard_that_ends_every_worker_fails_and_the_run_says_which(engine: Lis
     assert (job.status, job.error_id) == (Status.FAILED, "recognition:run:incomplete")
     assert "1 of 2 parts" in job.error
     assert sorted(engine.levels) == [102, 103]
+
+
+@pytest.mark.usefixtures("short_shards")
+def test_an_attempt_that_came_further_is_counted_as_the_first() -> None:
+    collection, model = make_collection(), make_model()
+    clips(collection, range(100, 102))
+    run = asked(collection, model)
+    plan(run)
+    job = Job.objects.create(kind=shards.KIND, queue="gpu", status=Status.RUNNING)
+    counted = []
+    for seconds in (0.0, 0.5, 0.5, 0.7):
+        held = shards.claim("gpu", job=job.pk, attempt=1)
+        assert held is not None
+        shards.set_progress(held, heard=0, failures={}, seconds=seconds, busy=1.0)
+        counted.append(run.shards.get().attempts)
+    assert counted == [1, 1, 2, 1]
+
+
+@pytest.mark.usefixtures("short_shards")
+def test_a_run_becomes_urgent_when_somebody_asks_for_it_so() -> None:
+    collection, model = make_collection(), make_model()
+    clips(collection, range(100, 104))
+    run = asked(collection, model)
+    plan(run)
+    begun = run.shards.earliest("pk")
+    run.shards.filter(pk=begun.pk).update(status=Shard.Status.RUNNING)
+    assert asked(collection, model, own_language=False) != run, "another question"
+    assert asked(collection, model, is_urgent=True) == run
+    assert TranscriptionRun.objects.get(pk=run.pk).is_urgent
+    waiting = run.shards.exclude(pk=begun.pk)
+    assert {one.priority for one in waiting} == {Priority.URGENT}
 
 
 @pytest.mark.usefixtures("short_shards")

@@ -21,7 +21,7 @@ from earmark.recognition import shards
 from earmark.recognition.models import ModelVersion
 from earmark.recognition.planning import narrowing, plan
 from earmark.recognition.registry import champion
-from earmark.recognition.run_models import TranscriptionRun, TranscriptionShard
+from earmark.recognition.run_models import Priority, TranscriptionRun, TranscriptionShard
 from earmark.recognition.transcription import Only, clips_for, progress_note
 from earmark.speech.errors import EarmarkError
 
@@ -41,13 +41,14 @@ def submit_transcription(
 ) -> Job:
     """Queue the hearing of `only` those clips by `model` (the champion unless given); returns the run's job.
 
-    A run that is under way is not begun twice: asked for again, it goes on with what has come in meanwhile. Raises
-    EarmarkError `recognition:transcription:only` or `:narrowed`, and those of `registry.champion`.
+    A run that is under way is not begun twice: asked for again, it goes on with what has come in meanwhile, and as
+    urgently as anybody asked. Raises EarmarkError `recognition:transcription:only` or `:narrowed`, and those of
+    `registry.champion`.
     """
     clips_for(collection, only)
     asked = narrowing(narrowed or {})
     model = model or champion(collection)
-    which = "".join(f":{name}={value}" for name, value in asked.items())
+    which = "".join(f":{name}={value}" for name, value in asked.items()) + ("" if own_language else ":auto")
     queue = settings.EARMARK.transcription_queue
     with transaction.atomic():
         job = submit(
@@ -77,7 +78,15 @@ def submit_transcription(
             audit(by, "transcribe", collection.scope, run=run.pk, model=model.name, only=str(only), **asked)
         else:
             TranscriptionRun.objects.filter(pk=run.pk).exclude(planned_at=None).update(asked_again=True)
+            if is_urgent:
+                _hasten(run)
     return job
+
+
+def _hasten(run: TranscriptionRun) -> None:
+    """Somebody waits for what was not urgent when it was asked for: what nobody has begun of it comes first now."""
+    TranscriptionRun.objects.filter(pk=run.pk).update(is_urgent=True)
+    run.shards.filter(status=Shard.Status.WAITING).update(priority=Priority.URGENT)
 
 
 def conduct(context: Context) -> dict[str, Any]:
@@ -153,9 +162,13 @@ def cancel_run(run: TranscriptionRun, *, by: User | None) -> None:
 def call_off(*, collection_id: int, model_id: int, **_what: Any) -> None:
     """Cancel what nobody has begun of the runs whose job was cancelled."""
     cancelled = TranscriptionRun.objects.filter(
-        collection=collection_id, model=model_id, job__cancel_requested=True, job__status=Status.CANCELLED
+        collection=collection_id,
+        model=model_id,
+        job__cancel_requested=True,
+        job__status=Status.CANCELLED,
+        shards__status=Shard.Status.WAITING,
     )
-    for run in cancelled:
+    for run in cancelled.distinct():
         shards.call_off(run)
 
 

@@ -15,7 +15,7 @@ from earmark.recognition.run_models import TranscriptionRun, TranscriptionShard
 KIND = "recognition.carry"
 """The kind of job that carries shards."""
 MAX_ATTEMPTS = 5
-"""A shard that was begun so often and never ended fails: something in it ends workers."""
+"""A shard that was begun so often and came no further fails: something in it ends workers."""
 SHARD, RUN, JOB = (model._meta.db_table for model in (TranscriptionShard, TranscriptionRun, Job))
 Shard = TranscriptionShard
 OPEN = (Shard.Status.WAITING, Shard.Status.RUNNING)
@@ -75,9 +75,19 @@ def _held(shard: TranscriptionShard) -> QuerySet[TranscriptionShard]:
 def set_progress(
     shard: TranscriptionShard, *, heard: int, failures: Mapping[str, int], seconds: float, busy: float
 ) -> bool:
-    """What came of the shard so far, earlier attempts included; False when somebody else holds it now."""
+    """What came of the shard so far, earlier attempts included; False when somebody else holds it now.
+
+    An attempt that came further than those before is counted as the first: a long shard may outlive many workers.
+    """
+    attempts = 1 if seconds > shard.seconds_done else F("attempts")
     return bool(
-        _held(shard).update(heard=heard, failures=dict(failures), seconds_done=seconds, busy_seconds=busy)
+        _held(shard).update(
+            heard=heard,
+            failures=dict(failures),
+            seconds_done=seconds,
+            busy_seconds=busy,
+            attempts=attempts,
+        )
     )
 
 
@@ -89,7 +99,7 @@ def give_back(shard: TranscriptionShard, *, counted: bool) -> bool:
 
 def set_done(shard: TranscriptionShard, *, heard: int, failures: Mapping[str, int], busy: float) -> bool:
     """All of it is heard or has failed. What an attempt heard that was killed before it could say so is counted."""
-    if shard.attempts > 1:
+    if shard.attempts > 1 or shard.seconds_done:
         heard = Hypothesis.objects.filter(
             clip__in=shard.clip_ids, model=shard.run.model_id, created_at__gte=shard.run.created_at
         ).count()
@@ -132,7 +142,7 @@ def fail_exhausted(run: TranscriptionRun) -> int:
         status=Shard.Status.FAILED,
         finished_at=timezone.now(),
         error_id="recognition:shard:exhausted",
-        error=f"It was begun {MAX_ATTEMPTS} times and never ended. Read the workers' logs.",
+        error=f"It was begun {MAX_ATTEMPTS} times and came no further. Read the workers' logs.",
     )
 
 
