@@ -96,7 +96,8 @@ def test_every_change_of_champion_is_followed_by_a_job_of_its_own() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_of_champion_waits_for_the_batch_that_shows_the_old_one() -> None:
+@pytest.mark.parametrize("way", ["heard", "followed"])
+def test_a_change_of_champion_waits_for_the_batch_that_shows_the_old_one(way: str) -> None:
     collection = make_collection()
     clip = make_clip(collection, 350)
     old, new = champion_of(collection), make_model()
@@ -105,7 +106,7 @@ def test_a_change_of_champion_waits_for_the_batch_that_shows_the_old_one() -> No
 
     def batch() -> None:
         with transaction.atomic():
-            show_on_clips(old, [clip.pk])
+            show_on_clips(old, [clip.pk]) if way == "heard" else follow_champion(collection)
             held.set()
             may_end.wait(30)
         connection.close()

@@ -118,10 +118,11 @@ def follow_champion(collection: Collection, context: Context | None = None) -> i
 
 
 def _follow_window(collection: Collection, after: int) -> tuple[int, int]:
-    """Show the next WINDOW clips after that id; returns the last id looked at and how many clips changed."""
-    alias = (
-        Alias.objects.select_related("model").filter(collection=collection, name=Alias.Name.CHAMPION).first()
-    )
+    """Show the next WINDOW clips after that id; returns the last id looked at and how many clips changed.
+
+    The alias is held until the end, as in `show_on_clips`: whoever follows a later champion finds what this wrote.
+    """
+    alias = _held_champion(collection)
     calibration = newest(collection, alias.model) if alias else None
     if alias is None or calibration is None:
         with connection.cursor() as cursor:
@@ -141,6 +142,17 @@ def _follow_window(collection: Collection, after: int) -> tuple[int, int]:
     changes = _differing(now, _shown(list(now), alias.model, calibrator))
     _write(changes)
     return max(held), len(changes)
+
+
+def _held_champion(collection: Collection) -> Alias | None:
+    """The collection's champion, who stays it until the end of the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id FROM {ALIAS} WHERE collection_id = %s AND name = %s FOR SHARE",
+            [collection.pk, Alias.Name.CHAMPION.value],
+        )
+        found = cursor.fetchone()
+    return Alias.objects.select_related("model").get(pk=found[0]) if found else None
 
 
 def _as_shown(clips: QuerySet[Clip]) -> dict[int, Shown]:
