@@ -73,7 +73,8 @@ def test_a_job_cancelled_elsewhere_takes_the_audio_along(world: World) -> None:
     send(world)
     (job,) = Job.objects.filter(kind=live.KIND)
     stored = Listening.objects.get().audio
-    assert world.client("admin").post(f"/api/v1/jobs/{job.pk}/cancel/").status_code == 202
+    assert world.client("admin").post(f"/api/v1/jobs/{job.pk}/cancel/").status_code == 404
+    assert world.client("viewer").post(f"/api/v1/jobs/{job.pk}/cancel/").status_code == 202
     assert not default_storage.exists(stored)
 
 

@@ -242,3 +242,9 @@ def test_after_an_hour_nothing_is_left(started: Callable[..., Listening]) -> Non
     assert not ListeningClip.objects.exists()
     assert [job.pk for job in Job.objects.all()] == [young.job_id]
     assert Path(default_storage.path(young.audio)).exists()
+
+
+def test_the_jobs_of_a_collection_tell_nobody_who_listens_to_what(started: Callable[..., Listening]) -> None:
+    one = started(name="a private matter.flac")
+    assert one.job is not None
+    assert (one.job.scope, one.job.created_by) == ("", one.created_by)

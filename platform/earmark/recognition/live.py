@@ -80,7 +80,7 @@ def start_listening(
     try:
         with reached():
             default_storage.save(one.audio, File(audio))
-        one.job = submit(KIND, scope=collection.scope, by=by, listening_id=one.pk)
+        one.job = submit(KIND, by=by, listening_id=one.pk)
     except BaseException:
         forget(one)
         raise
