@@ -71,7 +71,7 @@ class ComparisonAccepted(Accepted):
 class Comparisons(InCollection, generics.ListAPIView[Comparison]):
     """Comparisons of two models on frozen sets of this collection, newest first."""
 
-    queryset = Comparison.objects.select_related("job__export")
+    queryset = Comparison.objects.select_related("job__export").defer("report")
     serializer_class = ComparisonOut
     pagination_class = NewestFirst
     owner = "snapshot__collection"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from earmark.corpus.models import Collection
 from earmark.recognition.models import ModelVersion
@@ -13,7 +13,6 @@ from training_jobs.comparison_report import winner
 from training_jobs.comparison_table import KINDS, change_of, slice_label
 from training_jobs.models import Comparison
 
-MODELS_OFFERED = 200
 TICKS = 4
 AXES = (0.04, 0.08, 0.12, 0.2, 0.4, 0.6, 0.8, 1.0)
 DRAWN_KINDS = ("language", "dialect", "snr", "duration", "speaker")
@@ -40,9 +39,9 @@ class Kind:
 
 
 def comparisons_of(collection: Collection, limit: int = 100) -> list[Comparison]:
-    """The newest comparisons on sets of the collection."""
-    rows = Comparison.objects.filter(snapshot__collection=collection)
-    return list(rows.select_related("a", "b", "snapshot", "job", "created_by")[:limit])
+    """The newest comparisons on sets of the collection, each with its `overall` figures, without the rest."""
+    rows = Comparison.objects.filter(snapshot__collection=collection).annotate(overall=F("report__overall"))
+    return list(rows.select_related("a", "b", "snapshot", "job", "created_by").defer("report")[:limit])
 
 
 def comparable(place: Place) -> QuerySet[ModelVersion]:
