@@ -109,6 +109,7 @@ def test_an_error_while_writing_ends_the_run_and_nothing_of_it_is_counted(
     for level in range(100, 130):
         make_clip(collection, level)
     monkeypatch.setattr(transcription, "BATCH_SECONDS_CPU", 0.5)
+    monkeypatch.setattr(writing, "TOGETHER", 1)
     real, calls = writing.write, list[int]()
 
     def write_once(of: ModelVersion, made: Sequence[Row], failed: Sequence[Sounding]) -> None:

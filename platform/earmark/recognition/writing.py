@@ -10,8 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from queue import Empty, Queue
 from types import TracebackType
@@ -31,6 +30,9 @@ from earmark.speech.engine import Heard
 
 BATCHES_AHEAD = 4
 """Batches that may wait to be written, with their waveforms: then the model waits."""
+TOGETHER = 512
+LINGER_SECONDS = 0.5
+"""A transaction costs some 10 ms whatever it holds: clips are gathered for it, but not for long."""
 MOST_ASSESSORS = 8
 ROUNDED = 4
 CLIP, HYPOTHESIS, DETAILS = (model._meta.db_table for model in (Clip, Hypothesis, HypothesisDetails))
@@ -47,18 +49,34 @@ class Written:
     writing: float = 0.0
 
 
+class Row(NamedTuple):
+    """A hypothesis and its details, ready for COPY."""
+
+    clip_id: int
+    text: str
+    confidence: float
+    features: str
+    flags: list[str]
+    tokens: str
+    words: str
+    embedding: bytes | None
+
+
 @dataclass(frozen=True)
 class Batch:
-    """What `model` heard, each to be trusted as `assessed` says, and the clips it could not hear."""
+    """The `rows` of what `model` heard, the clips it could not hear, and the seconds of each clip of both.
+
+    Rows are made elsewhere meanwhile; then no waveform is held any more.
+    """
 
     model: ModelVersion
-    results: list[tuple[Sounding, Heard]]
+    rows: Future[list[Row]]
     failed: list[Sounding]
-    assessed: Future[list[Confidence]]
+    seconds: list[float]
 
 
 class Writer:
-    """Writes batches in a thread of its own, in their order, each as soon as others have said how far to trust it.
+    """Writes batches in a thread of its own, in their order, some together, once others made their rows.
 
     Leaving the block waits until all is committed. Inside a transaction of the caller's the batches are written by the
     caller's own thread: no other would see the rows they stand on. An error while writing is raised by the next `put`,
@@ -95,7 +113,8 @@ class Writer:
     ) -> None:
         """Have a batch written; waits while BATCHES_AHEAD wait. Raises what went wrong with an earlier one."""
         self._raise()
-        batch = Batch(model, results, list(failed), self._assessors.submit(self._assess, results))
+        seconds = [one.clip.seconds for one in [*(sounding for sounding, _ in results), *failed]]
+        batch = Batch(model, self._assessors.submit(self._rows, results), list(failed), seconds)
         if self._thread:
             self._waiting.put(batch)
         else:
@@ -106,19 +125,33 @@ class Writer:
             raise self._error
 
     def _work(self) -> None:
-        """Write all that waits in one transaction, again and again until None comes."""
+        """Write what comes, transaction by transaction, until None comes."""
         try:
             ended = False
             while not ended:
-                batches = [self._waiting.get()]
-                with suppress(Empty):
-                    while True:
-                        batches.append(self._waiting.get_nowait())
-                ended = None in batches
-                if self._error is None:
-                    self._attempt([batch for batch in batches if batch])
+                batches, ended = self._gather()
+                if batches and self._error is None:
+                    self._attempt(batches)
         finally:
             connection.close()
+
+    def _gather(self) -> tuple[list[Batch], bool]:
+        """TOGETHER clips, or what came LINGER_SECONDS after the first of them; and whether that was the last."""
+        batches: list[Batch] = []
+        clips, until = 0, 0.0
+        while clips < TOGETHER:
+            left = max(0.0, until - time.monotonic()) if batches else None
+            try:
+                batch = self._waiting.get(timeout=left)
+            except Empty:
+                break
+            if batch is None:
+                return batches, True
+            until = until or time.monotonic() + LINGER_SECONDS
+            wait([batch.rows])
+            batches.append(batch)
+            clips += len(batch.seconds)
+        return batches, False
 
     def _attempt(self, batches: list[Batch]) -> None:
         try:
@@ -126,55 +159,42 @@ class Writer:
         except BaseException as error:  # noqa: BLE001  it belongs to the thread that hears, and is raised there
             self._error = error
 
-    def _assess(self, results: list[tuple[Sounding, Heard]]) -> list[Confidence]:
+    def _rows(self, results: list[tuple[Sounding, Heard]]) -> list[Row]:
         began = time.perf_counter()
-        found = [
-            clip_confidence(
-                heard,
-                one.clip.seconds,
-                one.samples,
-                language=one.clip.language,
-                voice_seconds=one.clip.speech_seconds,
-            )
-            for one, heard in results
-        ]
+        trusted = [_trust(sounding, heard) for sounding, heard in results]
+        assessed = time.perf_counter()
+        rows = [row_of(one.clip, heard, how) for (one, heard), how in zip(results, trusted, strict=True)]
         with self._told:
-            self.written.assessing += time.perf_counter() - began
-        return found
+            self.written.assessing += assessed - began
+            self.written.writing += time.perf_counter() - assessed
+        return rows
 
     def _write(self, batches: list[Batch]) -> None:
         for model in dict.fromkeys(batch.model for batch in batches):
             own = [batch for batch in batches if batch.model == model]
-            trusted = [how for batch in own for how in batch.assessed.result()]
-            results = [one for batch in own for one in batch.results]
+            rows = [row for batch in own for row in batch.rows.result()]
             failed = [one for batch in own for one in batch.failed]
             began = time.perf_counter()
-            rows = [row_of(one.clip, heard, how) for (one, heard), how in zip(results, trusted, strict=True)]
             write(model, rows, failed)
-            told = self.written
-            told.writing += time.perf_counter() - began
-            told.heard += len(results)
-            told.seconds += sum(one.clip.seconds for one in [*(sounding for sounding, _ in results), *failed])
-            told.failures.update(one.error.error_id for one in failed if one.error)
+            with self._told:
+                self.written.writing += time.perf_counter() - began
+            self.written.heard += len(rows)
+            self.written.seconds += sum(seconds for batch in own for seconds in batch.seconds)
+            self.written.failures.update(one.error.error_id for one in failed if one.error)
+
+
+def _trust(sounding: Sounding, heard: Heard) -> Confidence:
+    """By the clip's own language and, where it was measured when it came in, its own speech."""
+    clip = sounding.clip
+    return clip_confidence(
+        heard, clip.seconds, sounding.samples, language=clip.language, voice_seconds=clip.speech_seconds
+    )
 
 
 def _assessors() -> int:
     """Beside a model on the CPU one thread; beside one on an accelerator all cores but that which feeds it."""
     on_cpu = settings.EARMARK.device.startswith("cpu")
     return 1 if on_cpu else max(1, min(MOST_ASSESSORS, len(os.sched_getaffinity(0)) - 1))
-
-
-class Row(NamedTuple):
-    """A hypothesis and its details, ready for COPY."""
-
-    clip_id: int
-    text: str
-    confidence: float
-    features: str
-    flags: list[str]
-    tokens: str
-    words: str
-    embedding: bytes | None
 
 
 def row_of(clip: Clip, heard: Heard, trust: Confidence) -> Row:
