@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.speech.batching import length_sorted_batches
+from earmark.speech.batching import length_sorted_batches, length_sorted_groups
 from earmark.speech.errors import EarmarkError
 
 SECONDS = st.lists(st.floats(0.1, 30.0), max_size=60)
@@ -38,3 +38,8 @@ def test_a_batch_of_nothing_is_refused(most: float) -> None:
     with pytest.raises(EarmarkError) as caught:
         length_sorted_batches([1.0], most)
     assert caught.value.error_id == "speech:batching:size"
+
+
+def test_groups_are_neighbours_in_length_longest_first() -> None:
+    assert length_sorted_groups([3, 9, 4, 9, 1], 2) == [[1, 3], [2, 0], [4]]
+    assert length_sorted_groups([], 4) == []

@@ -105,13 +105,51 @@ def test_a_model_that_never_stops_is_cut_at_each_clips_own_cap(
     assert all(heard.truncated for heard in found)
 
 
-def test_a_fixed_window_equals_the_library_too(untrained: LoadedModel, noise: list[np.ndarray]) -> None:
-    loaded = replace(untrained, manifest=Manifest(window="fixed"))
+@pytest.mark.parametrize("window", ["trimmed", "fixed"])
+def test_many_lengths_at_once_equal_the_library_one_by_one(
+    trained: LoadedModel, spoken: Spoken, window: str
+) -> None:
+    """Joined phrases, some cut off by a low cap, more clips than are written at a time, in two lanes."""
+    loaded = replace(trained, manifest=Manifest(window=window, max_new_tokens_per_second=6))
+    waveforms = [np.concatenate([w for w, _ in spoken[i : i + 1 + i % 3]]) for i in range(10)]
     engine = GlmAsrEngine(loaded)
-    heard = engine.hear(noise[:1])[0]
-    _, ids, scores = heard_by_library(loaded, noise[0], engine.token_cap(len(noise[0])))
-    assert [token.token_id for token in heard.tokens] == ids
-    assert np.allclose([t.logprob for t in heard.tokens], scores[np.arange(len(ids)), ids], atol=1e-4)
+    torch.set_num_threads(2)
+    try:
+        found = engine.hear(waveforms)
+    finally:
+        torch.set_num_threads(1)
+    checked = range(10) if window == "trimmed" else (0, 5)
+    for i in checked:
+        _, ids, scores = heard_by_library(loaded, waveforms[i], engine.token_cap(len(waveforms[i])))
+        assert [token.token_id for token in found[i].tokens] == ids
+        assert np.allclose([t.logprob for t in found[i].tokens], scores[np.arange(len(ids)), ids], atol=1e-4)
+    assert len({heard.truncated for heard in found}) == 2
+
+
+def test_the_embedding_is_the_mean_of_what_the_encoder_made_of_the_clip_itself(
+    trained: LoadedModel, spoken: Spoken
+) -> None:
+    waveform = spoken[0][0]
+    with torch.inference_mode():
+        inputs = model_inputs(trained, [waveform])
+        encoded = trained.model.model.audio_tower(inputs["input_features"]).last_hidden_state[0]
+    own = encoded[: -(-len(waveform) // 320)]
+    (heard,) = GlmAsrEngine(trained).hear([waveform])
+    assert heard.embedding is not None
+    assert heard.embedding.dtype == np.float32
+    assert np.allclose(heard.embedding, own.mean(0).numpy(), atol=1e-4)
+
+
+def test_a_language_is_asked_for_in_the_words_the_model_was_taught(
+    untrained: LoadedModel, noise: list[np.ndarray]
+) -> None:
+    manifest = Manifest(window="trimmed", prompt="Write", prompts={"yue": "Write Cantonese"})
+    engine = GlmAsrEngine(replace(untrained, manifest=manifest))
+    asked = replace(untrained, manifest=replace(manifest, prompt="Write Cantonese"))
+    mixed = engine.hear(noise, languages=["auto", "yue", "zh", "yue"])
+    plain, cantonese = engine.hear(noise), GlmAsrEngine(asked).hear(noise)
+    assert all(map(close, mixed, [plain[0], cantonese[1], plain[2], cantonese[3]]))
+    assert not close(plain[1], cantonese[1])
 
 
 def test_a_character_of_several_tokens_is_spelt_once(untrained: LoadedModel, noise: list[np.ndarray]) -> None:
@@ -149,3 +187,23 @@ def test_a_language_nobody_knows_is_refused(
     with pytest.raises(EarmarkError) as caught:
         engine.hear([spoken[0][0]], languages=languages)
     assert caught.value.error_id.startswith("speech:language:")
+
+
+@pytest.mark.parametrize(
+    ("clip", "error_id"),
+    [
+        (np.zeros(0, np.float32), "speech:clip:too_short"),
+        (np.zeros(480_001, np.float32), "speech:clip:too_long"),
+        (np.zeros((2, 16_000), np.float32), "speech:clip:shape"),
+        (np.full(16_000, np.nan, np.float32), "speech:clip:not_finite"),
+        (np.full(16_000, np.inf, np.float32), "speech:clip:not_finite"),
+    ],
+)
+def test_what_no_model_can_hear_is_refused(untrained: LoadedModel, clip: np.ndarray, error_id: str) -> None:
+    engine = GlmAsrEngine(untrained)
+    with pytest.raises(EarmarkError) as caught:
+        engine.hear([clip])
+    assert caught.value.error_id == error_id
+    with pytest.raises(EarmarkError) as caught:
+        list(engine.hear_growing(clip))
+    assert caught.value.error_id == error_id

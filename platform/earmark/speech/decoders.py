@@ -25,7 +25,7 @@ class Size:
 
 
 class Shelf:
-    """Keeps the decoder that was used last, on CUDA; elsewhere one costs little and copies weights, so it is made anew."""
+    """Keeps the decoder that was used last, on CUDA. Elsewhere one costs little and copies weights: it is made anew."""
 
     def __init__(self) -> None:
         self._kept: dict[Size, Decoder] = {}
