@@ -28,7 +28,9 @@ from tests.recognition.world import Listener, Progress, make_clip, make_collecti
 
 pytestmark = pytest.mark.django_db
 
-TRUST = Confidence(0.75, {"mean_logprob": -0.25, "alignment": float("nan")}, ("loop",))
+TRUST = Confidence(
+    0.75, {"mean_logprob": -0.25, "alignment": float("nan"), "rate": np.float64(0.5)}, ("loop",)
+)
 
 
 def rows(clips: Sequence[Clip], text: str = "one") -> list[Row]:
@@ -48,7 +50,7 @@ def test_every_detail_is_kept_and_what_is_no_number_is_null() -> None:
     write(model, [row_of(clip, said, TRUST)])
     row = Hypothesis.objects.select_related("details").get()
     assert (row.text, row.confidence, row.flags) == ("打开 灯", 0.75, ["loop"])
-    assert row.features == {"mean_logprob": -0.25, "alignment": None}
+    assert row.features == {"mean_logprob": -0.25, "alignment": None, "rate": 0.5}
     assert row.tokens == [["打开", -0.1235, None], ["", -1.0, 0.5]]
     assert row.words == [["打开", 0.1, 0.48, 0.9], ["灯", 0.5, 0.7, 0.1235]]
     kept = np.frombuffer(bytes(row.details.embedding), dtype="<f2")
