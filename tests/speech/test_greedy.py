@@ -1,8 +1,11 @@
 """Rows that write side by side, against the library's forward pass."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from transformers import GlmAsrForConditionalGeneration
 
 from earmark.speech.demo_phrases import characters
 from earmark.speech.greedy import SPARE_PLACES, Decoder, Written
@@ -11,25 +14,33 @@ from earmark.speech.model_folder import LoadedModel
 from earmark.speech.tiny_model import untrained_tiny_model
 
 UNSAID = 600
+WIDTH = 64
 CAPS = [12, 3, 20, 1, 7, 16, 5]
 
 
-@pytest.fixture(scope="module")
-def deep() -> LoadedModel:
-    """Random, but its weights are large enough that it does not write the same token for ever."""
-    loaded = untrained_tiny_model(characters(), seed=9, hidden=32, layers=2)
+@pytest.fixture(scope="module", params=[2, 1], ids=["own keys", "shared keys"])
+def deep(request: pytest.FixtureRequest) -> LoadedModel:
+    """Two query heads and as many keys, or one for both, as in the published model.
+
+    Random, but its weights are large enough that it does not write the same token for ever.
+    """
+    loaded = untrained_tiny_model(characters(), seed=9, hidden=WIDTH, layers=2)
+    config = loaded.model.config
+    config.text_config.num_key_value_heads = request.param
+    torch.manual_seed(9)
+    model = GlmAsrForConditionalGeneration(config).eval()
     with torch.no_grad():
-        for weight in loaded.model.model.language_model.layers.parameters():
+        for weight in model.model.language_model.layers.parameters():
             if weight.dim() == 2:
                 weight.mul_(12)
-    return loaded
+    return replace(loaded, model=model)
 
 
 @pytest.fixture(scope="module")
 def prompts() -> list[torch.Tensor]:
-    """Of different lengths [P, 32]."""
+    """Of different lengths [P, WIDTH]."""
     random = torch.Generator().manual_seed(3)
-    return [torch.randn(places, 32, generator=random) for places in (30, 28, 21, 20, 14, 9, 5)]
+    return [torch.randn(places, WIDTH, generator=random) for places in (30, 28, 21, 20, 14, 9, 5)]
 
 
 def by_library(loaded: LoadedModel, prompt: torch.Tensor, cap: int) -> tuple[list[int], list[float]]:
