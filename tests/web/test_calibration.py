@@ -42,6 +42,7 @@ def test_figures_stand_beside_those_of_the_plain_probability(world: World) -> No
     drawn = told.split('<script id="calibration" type="application/json">')[1].split("</script>")[0]
     assert json.loads(drawn)["reliability"] == row.report["reliability"]
     assert "may be off by a lot" not in told
+    assert ">Cantonese<" in told
 
 
 def test_a_calibration_on_few_clips_says_so(world: World) -> None:

@@ -125,6 +125,7 @@ def test_what_is_no_audio_is_told_with_its_id(page: Page, world: World, engine: 
     problem = page.get_by_role("alert")
     expect(problem).to_contain_text("letter.mp3")
     expect(problem.locator("code")).to_have_text("corpus:audio:unreadable")
+    expect(page.locator("[data-part=result]"), "nothing was heard").to_be_hidden()
     expect(page.get_by_role("button", name="Choose a file…")).to_be_enabled()
 
 

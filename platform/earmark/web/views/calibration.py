@@ -16,6 +16,7 @@ from earmark.speech.calibration_report import FEW
 from earmark.web.places import WRITE, Place, in_collection, page
 from earmark.web.views.models import row_of
 from earmark.web.views.telling import telling
+from training_jobs.comparison_table import slice_label
 
 FIGURES = ("auroc", "ece", "nce", "aurc")
 JOBS = ("recognition.calibrate", "champion.follow")
@@ -53,14 +54,17 @@ def model_calibrate(request: HttpRequest, place: Place, pk: int) -> HttpResponse
 
 def _table(report: dict[str, Any]) -> list[dict[str, Any]]:
     """All clips first, then each language: our figures beside those of the plain probability."""
-    return [_row(_("All clips"), report), *(_row(one["language"], one) for one in report["languages"])]
+    return [
+        _row(_("All clips"), report),
+        *(_row(slice_label("language", one["language"]), one) for one in report["languages"]),
+    ]
 
 
 def _row(name: str, report: dict[str, Any]) -> dict[str, Any]:
     ours, plain = report.get("calibrated"), report.get("max_probability") or {}
     pairs = [(ours.get(figure), plain.get(figure)) for figure in FIGURES] if ours else []
     return {
-        "name": name or _("(unnamed)"),
+        "name": name,
         "clips": report["clips"],
         "wrong": report["wrong"],
         "pairs": pairs,

@@ -245,6 +245,7 @@ class ListenBox extends HTMLElement {
 
   fail({ detail, hint = "", error_id: id = "" }) {
     this.done("");
+    this.find("result").hidden = !this.clips.size;
     this.complain(`${detail} ${hint}`.trim(), id);
   }
 

@@ -21,6 +21,7 @@ export class Said {
     this.told = told;
     this.audio = find("audio");
     this.box = find("said");
+    this.hint = find("word").textContent;
     this.timed = [];
     for (const event of ["play", "pause", "ended", "seeked", "loadedmetadata", "durationchange"]) {
       this.audio.addEventListener(event, () => this.tick());
@@ -45,6 +46,7 @@ export class Said {
     this.box.replaceChildren();
     this.box.classList.remove("is-long");
     this.find("player").hidden = false;
+    this.find("word").textContent = this.hint;
     this.tick();
   }
 
