@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from training_jobs.comparison_report import winner
+from training_jobs.comparison_report import ENOUGH_UNITS, winner
 
 LANGUAGES = {
     "zh": gettext_lazy("Chinese"),
@@ -155,7 +155,7 @@ def _noise_lines(report: Report) -> Iterator[Line]:
         yield figure_line(_("Error rate under %(db)s dB") % {"db": db}, noise["noisy"])
     if noise["clean"]:
         yield figure_line(_("Error rate at %(db)s dB and more") % {"db": db}, noise["clean"])
-    if noise["noisy"] and noise["clean"]:
+    if all(noise[side] and noise[side]["units"] >= ENOUGH_UNITS for side in ("noisy", "clean")):
         lost = [noise["noisy"][side]["error_rate"] - noise["clean"][side]["error_rate"] for side in "ab"]
         yield Line(_("Lost to noise, points"), *map(points, lost))
 

@@ -11,6 +11,7 @@ from django.utils.translation import override
 from earmark.speech.errors import EarmarkError
 from tests.training_jobs.comparisons import a_report
 from training_jobs.comparison_markdown import markdown, of_report
+from training_jobs.comparison_report import ENOUGH_UNITS
 from training_jobs.comparison_table import Line, groups, slice_label
 
 CELLS = {"head": 4, "slices": 5}
@@ -61,6 +62,13 @@ def test_what_is_not_known_of_a_remote_model_is_left_open(found: dict[str, Any])
     assert (table["Parameters"].b, table["Parameters"].change, table["Parameters"].better) == ("–", "", "")
     assert table["Tells right clips from wrong ones (AUROC)"].b == "–"
     assert "Lost to noise, points" not in table
+
+
+def test_what_noise_costs_is_not_told_from_a_handful_of_clips(found: dict[str, Any]) -> None:
+    report = copy.deepcopy(found)
+    assert "Lost to noise, points" in lines(report)
+    report["noise"]["noisy"]["units"] = ENOUGH_UNITS - 1
+    assert "Lost to noise, points" not in lines(report)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,13 @@ from earmark.config.commands.session import collection_option, find_collection, 
 from earmark.speech.errors import EarmarkError
 
 
+def _in_a_folder(to: Path | None) -> Path | None:
+    """`to`, refused before anything is heard where it could not be written at the end."""
+    if to is not None and not to.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {to.parent}")
+    return to
+
+
 @click.command()
 @click.argument("a")
 @click.argument("b")
@@ -25,7 +32,12 @@ from earmark.speech.errors import EarmarkError
     help="Audio that is heard afresh to measure speed and memory.",
 )
 @click.option("--markdown", is_flag=True, help="Print the whole comparison as Markdown.")
-@click.option("--to", type=click.Path(path_type=Path), help="Write the Markdown to this file.")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    callback=lambda context, parameter, to: _in_a_folder(to),
+    help="Write the Markdown to this file.",
+)
 @collection_option
 @platform_command
 def compare(
