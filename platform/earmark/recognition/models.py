@@ -60,11 +60,14 @@ class Alias(models.Model):
 class Hypothesis(models.Model):
     """What one model version heard in one clip. Never edited.
 
-    `confidence` is the model's own, before any calibration; `features` are what a calibration works from.
+    `confidence` is the model's own, before any calibration; `features` are what a calibration works from. Both keys
+    lead an index of more columns: one of their own would be written for nothing.
     """
 
-    clip = models.ForeignKey(Clip, on_delete=models.CASCADE, related_name="hypotheses")
-    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="hypotheses")
+    clip = models.ForeignKey(Clip, on_delete=models.CASCADE, related_name="hypotheses", db_index=False)
+    model = models.ForeignKey(
+        ModelVersion, on_delete=models.PROTECT, related_name="hypotheses", db_index=False
+    )
     text = models.TextField(_("text"), blank=True)
     confidence = models.FloatField(_("confidence"))
     features = models.JSONField(_("features"), default=dict)
