@@ -4,6 +4,8 @@ import random
 from dataclasses import fields
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from earmark.accounts.models import User
 from earmark.corpus import gate_preview
@@ -76,7 +78,11 @@ def test_a_clip_is_unfit_exactly_where_it_misses_some_threshold() -> None:
     assert sum(foreseen.missing.values()) > foreseen.set_aside
 
 
-def test_many_clips_are_estimated_from_a_draw_that_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("crowded", [4, 0])
+def test_many_clips_are_estimated_from_a_draw_that_repeats(
+    crowded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate_preview, "CROWDED", crowded)
     collection = filled(3000)
     whole = preview(measures_of(collection), Gate(least_snr_db=20.0))
     monkeypatch.setattr(gate_preview, "MOST_LOOKED_AT", 1500)
@@ -87,6 +93,17 @@ def test_many_clips_are_estimated_from_a_draw_that_repeats(monkeypatch: pytest.M
     assert estimate.clips == 3000
     assert estimate.set_aside == pytest.approx(whole.set_aside, rel=0.1)
     assert measures_of(collection, seed=3).looked_at == drawn.looked_at
+
+
+def test_a_draw_leaves_the_pages_of_other_collections_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    collection = filled(40, seed=6)
+    filled(200, seed=7)
+    monkeypatch.setattr(gate_preview, "MOST_LOOKED_AT", 20)
+    with CaptureQueriesContext(connection) as asked:
+        drawn = measures_of(collection)
+    assert drawn.is_sample
+    assert 5 < drawn.looked_at < 35
+    assert "TABLESAMPLE" not in asked[-1]["sql"]
 
 
 def test_a_histogram_is_in_shares_of_its_fullest_bin() -> None:

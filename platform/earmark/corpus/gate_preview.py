@@ -17,6 +17,12 @@ MOST_LOOKED_AT = 20_000
 BINS = 48
 MEASURES = tuple(field.name for field in fields(Quality))
 CLIP = Clip._meta.db_table
+CROWDED = 4
+"""How many times the collection's clips the table may hold for whole pages of it to be drawn."""
+_PAGES = f"{CLIP} TABLESAMPLE SYSTEM (%(percent)s) REPEATABLE (%(seed)s)"
+_DRAWN = f"""
+    (SELECT id FROM {CLIP} WHERE collection_id = %(collection)s
+        AND hashint8extended(id, %(seed)s) %% %(each)s = 0) AS drawn JOIN {CLIP} USING (id)"""
 
 
 @dataclass(frozen=True)
@@ -69,20 +75,24 @@ class Preview:
 def measures_of(collection: Collection, *, seed: int = 1) -> Measures:
     """The measures of the collection's current clips; where it has more, of about MOST_LOOKED_AT drawn by `seed`.
 
-    The draw takes whole pages of the table, so that a million clips cost what twenty thousand do.
+    The draw takes whole pages of the table where most of them are the collection's, so that a million clips cost what
+    twenty thousand do, and else goes by the ids in an index, so that other collections cost nothing.
     """
     clips, _seconds = total(ClipTally, collection=collection, is_current=True)
-    drawn, values = "", list[float]([collection.pk])
+    source = CLIP
     if clips > MOST_LOOKED_AT:
-        drawn, values = (
-            " TABLESAMPLE SYSTEM (%s) REPEATABLE (%s)",
-            [100 * MOST_LOOKED_AT / clips, seed, *values],
-        )
+        everywhere, _seconds = total(ClipTally, is_current=True)
+        source = _PAGES if everywhere <= CROWDED * clips else _DRAWN
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(MEASURES)}, unfit, is_fit FROM {CLIP}{drawn}"
-            " WHERE collection_id = %s AND is_current",
-            values,
+            f"SELECT {', '.join(MEASURES)}, unfit, is_fit FROM {source}"
+            " WHERE collection_id = %(collection)s AND is_current",
+            {
+                "collection": collection.pk,
+                "seed": seed,
+                "percent": 100 * MOST_LOOKED_AT / max(clips, MOST_LOOKED_AT),
+                "each": -(-clips // MOST_LOOKED_AT),
+            },
         )
         rows = cursor.fetchall()
     *figures, unfit, is_fit = zip(*rows, strict=True) if rows else [()] * (len(MEASURES) + 2)
