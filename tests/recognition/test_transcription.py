@@ -18,7 +18,7 @@ from earmark.recognition import reading, transcription, writing
 from earmark.recognition.models import Hypothesis, TranscriptionFailure
 from earmark.recognition.run_models import TranscriptionRun
 from earmark.recognition.runs import submit_transcription
-from earmark.recognition.transcription import clips_for, transcribe
+from earmark.recognition.transcription import clips_for, progress_note, transcribe
 from earmark.speech.engine import Heard
 from earmark.speech.errors import EarmarkError
 from earmark.speech.stub import heard
@@ -298,3 +298,8 @@ def test_one_bad_clip_among_many_is_found_and_a_storage_away_blames_none(
     monkeypatch.setattr(reading, "samples_of", unreachable)
     with pytest.raises(UnreachableError):
         reading.read(clips, threading.Event())
+
+
+def test_a_note_tells_what_is_left_only_while_something_is() -> None:
+    assert progress_note(7, 1, 65.0).endswith("about 1 min 05 s left")
+    assert progress_note(7, 1, 0.0) == progress_note(7, 1, None) == "7 clips heard, 1 failed"

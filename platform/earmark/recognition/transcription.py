@@ -82,9 +82,9 @@ class Tally:
 
 
 def progress_note(heard: int, failed: int, left: float | None) -> str:
-    """One line for people; `left` are the seconds that are still needed, None while nobody knows."""
+    """One line for people; `left` are the seconds that are still needed, None where nobody knows."""
     told = _("%(clips)d clips heard, %(failed)d failed") % {"clips": heard, "failed": failed}
-    if left is None:
+    if not left:
         return told
     return _("%(told)s; about %(minutes)d min %(seconds)02d s left") % {
         "told": told,
