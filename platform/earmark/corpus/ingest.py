@@ -59,13 +59,9 @@ def submit_ingest(
 
 def submit_again(made: Import, *, by: User | None, failed_too: bool = False) -> Job:
     """The job that does an import, or what is left of it; with `failed_too` it looks again at what failed."""
+    again: dict[str, Any] = {"failed_too": True} if failed_too else {}
     job = submit(
-        "corpus.ingest",
-        scope=made.collection.scope,
-        key=_key(made),
-        by=by,
-        import_id=made.pk,
-        **({"failed_too": True} if failed_too else {}),
+        "corpus.ingest", scope=made.collection.scope, key=_key(made), by=by, import_id=made.pk, **again
     )
     if failed_too and not job.arguments.get("failed_too"):
         told = {"arguments": {**job.arguments, "failed_too": True}}
