@@ -53,6 +53,7 @@ def test_every_detail_is_kept_and_what_is_no_number_is_null() -> None:
     assert row.features == {"mean_logprob": -0.25, "alignment": None, "rate": 0.5}
     assert row.tokens == [["打开", -0.1235, None], ["", -1.0, 0.5]]
     assert row.words == [["打开", 0.1, 0.48, 0.9], ["灯", 0.5, 0.7, 0.1235]]
+    assert row.details.embedding is not None
     kept = np.frombuffer(bytes(row.details.embedding), dtype="<f2")
     assert kept == pytest.approx(vector.astype(np.float16))
 
