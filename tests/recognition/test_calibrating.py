@@ -7,8 +7,8 @@ import pytest
 from earmark.accounts.models import AuditEntry
 from earmark.corpus.models import Clip, Collection, Reference
 from earmark.jobs.models import Job
-from earmark.recognition.calibrating import calibrate, calibrated_words, submit_calibration
-from earmark.recognition.calibrations import newest, required
+from earmark.recognition.calibrating import calibrate, submit_calibration
+from earmark.recognition.calibrations import calibrated_words, newest, required
 from earmark.recognition.champion_shown import follow_champion, show_on_clips
 from earmark.recognition.models import Alias, Calibration, Hypothesis, HypothesisDetails, ModelVersion
 from earmark.speech.errors import EarmarkError

@@ -49,6 +49,14 @@ def test_doubt_about_half_a_character_counts_for_the_whole() -> None:
     assert shown == '<span class="heard">打<span class="doubt doubt-4" title="20%">開</span></span>'
 
 
+def test_what_was_learned_of_words_counts_instead_of_the_tokens() -> None:
+    one = hypothesis("left two", ("left ", 0.2), ("two", 0.999))
+    assert 'class="doubt' in display.heard(one)
+    marked = display.heard(one, [("left", 0.99), (" two", 0.1)])
+    assert "left<span" in marked
+    assert marked.count("<span") == 2
+
+
 def test_tokens_that_do_not_spell_the_text_leave_it_plain() -> None:
     assert display.heard(hypothesis("open it", ("something", 0.2))) == '<span class="heard">open it</span>'
 

@@ -16,14 +16,12 @@ from earmark.corpus.models import Collection, Reference
 from earmark.jobs.models import Job
 from earmark.jobs.registry import Context
 from earmark.jobs.services import submit
+from earmark.recognition.calibrations import assessed, word_doubts
 from earmark.recognition.champion_shown import submit_following
 from earmark.recognition.models import Alias, Calibration, Hypothesis, ModelVersion
-from earmark.speech.calibration import Assessed
 from earmark.speech.calibration_fit import FEWEST, Audited, audited, fit
 from earmark.speech.calibration_report import report
-from earmark.speech.engine import TokenScore
 from earmark.speech.errors import EarmarkError
-from earmark.speech.word_doubts import WordDoubt, words_of
 
 BY_PEOPLE = (Reference.Kind.ANNOTATOR, Reference.Kind.CONSENSUS, Reference.Kind.ADJUDICATED)
 SEED = 1
@@ -122,29 +120,3 @@ def read_audited(model: ModelVersion, clips: Sequence[int]) -> list[Audited]:
         )
         for row in rows
     ]
-
-
-def assessed(row: Hypothesis) -> Assessed:
-    """What is known of a hypothesis before anybody checked it."""
-    return Assessed(row.confidence, row.features, row.flags)
-
-
-def word_doubts(row: Hypothesis) -> list[WordDoubt]:
-    """How sure the model was of each word; empty where the details have been thinned out or it does not tell."""
-    if any(logprob is None for _, logprob, _ in row.tokens):
-        return []
-    tokens = [
-        TokenScore(0, text, logprob, float("nan") if entropy is None else entropy)
-        for text, logprob, entropy in row.tokens
-    ]
-    return [word for word in words_of(tokens) if word.text]
-
-
-def calibrated_words(row: Hypothesis, calibration: Calibration) -> list[tuple[str, float]]:
-    """Each word of a hypothesis with the probability that it is right; empty where that is not known."""
-    from earmark.recognition.calibrations import calibrator_of
-
-    words, calibrator = word_doubts(row), calibrator_of(calibration)
-    right, _rate = calibrator.assess([assessed(row)])
-    sure = calibrator.words(words, float(right[0]))
-    return [] if sure is None else [(word.text, float(one)) for word, one in zip(words, sure, strict=True)]

@@ -136,11 +136,15 @@ def runs(tokens: Sequence[Sequence[Any]]) -> Iterator[tuple[str, int, float]]:
 
 
 @register.simple_tag
-def heard(hypothesis: Any) -> SafeString:
-    """A hypothesis with every doubtful stretch marked; plain text where the tokens do not spell it."""
+def heard(hypothesis: Any, sure: Sequence[tuple[str, float]] = ()) -> SafeString:
+    """A hypothesis with every doubtful stretch marked; plain text where the tokens do not spell it.
+
+    `sure`: its words with the calibrated probability of each, which then count instead of the tokens.
+    """
     if not hypothesis.text:
         return format_html('<span class="heard muted">{}</span>', _("(nothing heard)"))
-    stretches = list(runs(hypothesis.tokens))
+    calibrated = [(word, math.log(max(right, 1e-9))) for word, right in sure]
+    stretches = list(runs(calibrated or hypothesis.tokens))
     if "".join(text for text, *_rest in stretches).strip() != hypothesis.text.strip():
         return format_html('<span class="heard">{}</span>', hypothesis.text)
     marked = format_html_join(

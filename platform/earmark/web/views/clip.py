@@ -8,6 +8,7 @@ from annotation.models import Annotation
 from earmark.accounts.roles import Role
 from earmark.corpus.gate import overrule
 from earmark.corpus.models import Clip
+from earmark.recognition.calibrations import calibrated_words, newest_of
 from earmark.recognition.models import Alias
 from earmark.recognition.registry import holder
 from earmark.web.forms import ReferenceForm
@@ -28,6 +29,12 @@ def clip(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
     )
     champion = holder(place.collection, Alias.Name.CHAMPION)
     hypotheses = list(one.hypotheses.select_related("model", "details").order_by("-model_id"))
+    held = newest_of(place.collection, [heard.model for heard in hypotheses])
+    sure = {
+        heard.pk: calibrated_words(heard, held[heard.model_id])
+        for heard in hypotheses
+        if heard.model_id in held
+    }
     references = list(one.references.all())
     current = next((held for held in references if held.is_current), None)
     suggestion = current.text if current else hypotheses[0].text if hypotheses else ""
@@ -39,7 +46,7 @@ def clip(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
         "figures": queries.figures(one),
         "verdict": queries.verdict(one),
         "around": queries.around(one, champion),
-        "hypotheses": hypotheses,
+        "hypotheses": [(heard, sure.get(heard.pk, [])) for heard in hypotheses],
         "references": references,
         "current": current,
         "champion": champion,
