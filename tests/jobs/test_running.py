@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from earmark.jobs import models, registry, running, services
-from earmark.jobs.models import Job, Status
+from earmark.jobs.models import ELSEWHERE, Job, Status
 from earmark.jobs.running import LeaseLost
 from earmark.speech.errors import EarmarkError
 
@@ -146,7 +146,7 @@ def test_a_parked_job_runs_on_in_nobodys_hands_until_it_is_woken(patient: list[A
     row = Job.objects.create(kind="patient", queue="cpu", max_attempts=1)
     assert running.run(row.pk) == Status.RUNNING
     row.refresh_from_db()
-    assert row.is_parked
+    assert row.worker == ELSEWHERE
     assert running.run(row.pk) is None, "nobody takes it before its time"
     assert not Job.objects.abandoned().exists()
     patient.append("now")

@@ -120,11 +120,6 @@ class Job(models.Model):
         return self.status not in UNFINISHED
 
     @property
-    def is_parked(self) -> bool:
-        """Whether its work goes on elsewhere."""
-        return self.status == Status.RUNNING and self.worker == ELSEWHERE
-
-    @property
     def share_done(self) -> float:
         """Progress in [0, 1]; 0 while the total is unknown."""
         return min(1.0, self.done / self.total) if self.total else 0.0

@@ -124,17 +124,13 @@ def speak_timed(
     return heard, tuple(words)
 
 
-def in_room(samples: np.ndarray, room: Room, rng: Random) -> np.ndarray:
-    """Samples float32 [n] at 16 kHz as a microphone in the room hears them: echo, level, pinkish noise.
+def _in_room(samples: np.ndarray, room: Room, rng: Random) -> tuple[np.ndarray, int]:
+    """Samples float32 [n] at 16 kHz as a microphone in the room hears them: echo, level, pinkish noise; and where
+    they begin in it.
 
     A short random pause is added before and after. The echo is noise decaying by 60 dB in the reverberation
     time (Polack's model), 12 dB under the direct sound.
     """
-    return _in_room(samples, room, rng)[0]
-
-
-def _in_room(samples: np.ndarray, room: Room, rng: Random) -> tuple[np.ndarray, int]:
-    """What the microphone hears, and the samples of the pause before."""
     noise = np.random.default_rng(rng.getrandbits(64))
     before, after = (round(rng.uniform(0.03, 0.15) * SAMPLE_RATE) for _ in range(2))
     wet = np.pad(samples, (before, after)).astype(np.float64)

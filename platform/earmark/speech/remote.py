@@ -156,7 +156,7 @@ class RemoteEngine:
             is_last = attempt == ATTEMPTS
             try:
                 status, headers, content = self._once(method, path, body)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 if is_last:
                     raise self._unreachable(error) from error
             else:
