@@ -128,10 +128,9 @@ def _first_layer(
 ) -> torch.Tensor:
     """The first layer over [distinct[:-1], plain repeated, distinct[-1]], as many frames as `rotary` has.
 
-    The plain frames' keys are one vector turned by their positions and their values are one vector, so they weigh in
-    as a single key whose score is the logarithm of the sum of theirs.
+    With `queries` only the first so many frames of its output, all of them distinct.
     """
-    attention = layer.self_attn
+    attention, scale = layer.self_attn, layer.self_attn.scaling
     frames, head = rotary[0].shape[2], distinct.shape[1] - 1
     repeated = frames - head - 1
     both = layer.input_layernorm(torch.cat((distinct, plain), dim=1))
@@ -139,26 +138,40 @@ def _first_layer(
         _heads(linear(projection, both), attention)
         for projection in (attention.q_proj, attention.k_proj, attention.v_proj)
     )
-    places = torch.tensor([*range(head), frames - 1])
-    cos, sin = rotary
-    own_cos, own_sin = cos[:, :, places], sin[:, :, places]
-    between = slice(head, head + repeated)
-    plain_keys = _turned(key[:, :, -1:], cos[:, :, between], sin[:, :, between])
-    own_query = _turned(query[:, :, :-1], own_cos, own_sin)
-    plain_query = _turned(query[:, :, -1:], cos[:, :, between], sin[:, :, between])
-    weight_own = _log_sum(own_query, plain_keys, attention.scaling)
-    weight_plain = _log_sum_of_turned(plain_query, plain_keys, attention.scaling)
-    every = _spread(own_query, plain_query)
-    weight = _spread(weight_own[..., None], weight_plain[..., None])
-    extended = torch.cat((every * attention.scaling, weight), dim=-1)
-    own_keys = F.pad(_turned(key[:, :, :-1], own_cos, own_sin), (0, 1))
-    single = torch.zeros_like(own_keys[:, :, :1])
-    single[..., -1] = 1.0
-    x = _spread(distinct, plain.expand(-1, repeated, -1), dim=1)
+    own = _rows(rotary, torch.tensor([*range(head), frames - 1]))
+    between = _rows(rotary, torch.arange(head, head + repeated))
+    own_query, own_key = _turned(query[:, :, :-1], *own), _turned(key[:, :, :-1], *own)
+    plain_key = _turned(key[:, :, -1:], *between)
+    every_key = _spread(own_key, plain_key)
+    every_value = _spread(value[:, :, :-1], value[:, :, -1:].expand(-1, -1, repeated, -1))
     if queries is not None:
-        extended, x = extended[:, :, :queries], x[:, :queries]
-    attended = attend(extended, torch.cat((own_keys, single), dim=2), value, scale=1.0)
-    return _after_attention(layer, x, attended)
+        attended = attend(own_query[:, :, :queries], every_key, every_value, scale=scale)
+        return _after_attention(layer, distinct[:, :queries], attended)
+    attended = _spread(
+        attend(own_query, every_key, every_value, scale=scale),
+        _attend_over_like_keys(_turned(query[:, :, -1:], *between), own_key, plain_key, value, scale),
+    )
+    return _after_attention(layer, _spread(distinct, plain.expand(-1, repeated, -1), dim=1), attended)
+
+
+def _attend_over_like_keys(
+    query: torch.Tensor, own_key: torch.Tensor, plain_key: torch.Tensor, value: torch.Tensor, scale: float
+) -> torch.Tensor:
+    """Attention of plain queries [1, heads, P, D] over own keys and as many plain ones; `value`: own, then the plain.
+
+    All plain keys have one value, so they weigh in as a single key whose score is the logarithm of the sum of their
+    exponentials: a coordinate more, in which that key has a one.
+    """
+    weight = _log_sum_of_turned(query, plain_key, scale)[..., None]
+    single = torch.zeros_like(own_key[:, :, :1])
+    keys = torch.cat((own_key, single), dim=2)
+    keys = torch.cat((keys, torch.zeros_like(keys[..., :1])), dim=-1)
+    keys[:, :, -1, -1] = 1.0
+    return attend(torch.cat((query * scale, weight), dim=-1), keys, value, scale=1.0)
+
+
+def _rows(rotary: Rotary, places: torch.Tensor) -> Rotary:
+    return rotary[0][:, :, places], rotary[1][:, :, places]
 
 
 def _spread(distinct: torch.Tensor, plain: torch.Tensor, *, dim: int = 2) -> torch.Tensor:
@@ -167,13 +180,8 @@ def _spread(distinct: torch.Tensor, plain: torch.Tensor, *, dim: int = 2) -> tor
     return torch.cat((distinct.narrow(dim, 0, head), plain, distinct.narrow(dim, head, 1)), dim=dim)
 
 
-def _log_sum(query: torch.Tensor, keys: torch.Tensor, scale: float) -> torch.Tensor:
-    """log Σ exp(scale q·k) over the keys [1, heads, T, D], for queries [1, heads, S, D]: [1, heads, S]."""
-    return (scale * query @ keys.transpose(2, 3)).logsumexp(-1)
-
-
 def _log_sum_of_turned(query: torch.Tensor, keys: torch.Tensor, scale: float) -> torch.Tensor:
-    """`_log_sum` where queries and keys are each one vector turned by consecutive positions: [1, heads, T].
+    """log Σ exp(scale q·k) over the keys, both of them one vector turned by consecutive positions: [1, heads, T].
 
     Scores depend on the distance alone, so every sum is one over distances ahead and one over distances behind.
     """

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from earmark.speech.kernels import product
+
 FRAMES_PER_TOKEN = 8
 """Log-mel frames of one audio token: halved by the encoder's convolutions, four merged by the projector."""
 
@@ -66,9 +68,11 @@ class LogMelMaker:
         touched = min(window // self.hop, -(-(len(samples) + reach) // self.hop))
         needed = min(window, touched * self.hop + reach)
         padded = F.pad(samples, (0, needed - len(samples)))
-        bins = torch.stft(padded, self.points, self.hop, window=self._hann, return_complex=True)
-        power = torch.view_as_real(bins[:, :touched]).square().sum(-1)
-        decades = (self._filters @ power).clamp_(min=_SMALLEST).log10_()
+        bins = torch.stft(padded, self.points, self.hop, window=self._hann, return_complex=True)[
+            :, :touched
+        ].T
+        power = bins.real.square().addcmul_(bins.imag, bins.imag)
+        decades = product(power, self._filters).clamp_(min=_SMALLEST).log10_()
         lowest = max(float(np.log10(np.float32(_SMALLEST))), float(decades.max()) - _DECADES)
-        own = decades.clamp_(min=lowest).add_(4.0).div_(4.0)
+        own = decades.clamp_(min=lowest).add_(4.0).div_(4.0).T
         return LogMel(own, (lowest + 4.0) / 4.0, window // self.hop, -(-len(samples) // self.hop))

@@ -21,7 +21,7 @@ _STEPS_BETWEEN_LOOKS = 8
 SPARE_PLACES = _STEPS_BETWEEN_LOOKS
 """What a row may write for nothing behind its cap."""
 _FEWEST_SLOTS = 4
-_LOOK_AHEAD = 16
+_ROUNDED = 8
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Decoder:
         still: bool | None = None,
     ) -> None:
         self._model = model
-        self._cache = Cache.empty(model, slots, room)
+        self._cache = Cache(model, slots, room)
         self._record = Record(slots, longest, ends, model.vocabulary, model.device)
         self._rows: dict[int, _Row] = {}
         self._still = model.device.type != "cpu" if still is None else still
@@ -94,6 +94,8 @@ class Decoder:
             self._rows[slot] = _Row(row[0], row[1], 1, row[2])
         slots, places = (torch.tensor(each, device=self._model.device) for each in (empty, lengths))
         scores, kept = self._model.read(pad_sequence(list(prompts), batch_first=True), places)
+        if not self._still:
+            self._cache.fit(max(self._seen(), *lengths))
         self._cache.fill(slots, places, kept)
         self._record.begin(slots, scores)
 
@@ -122,7 +124,7 @@ class Decoder:
         kept = sorted(self._rows)
         kept += [slot for slot in range(slots) if slot not in self._rows][: slots // 2 - len(kept)]
         where = torch.tensor(kept, device=self._model.device)
-        self._cache = self._cache.only(where, self._seen())
+        self._cache.only(where)
         self._record = self._record.only(where)
         self._rows = {new: self._rows[old] for new, old in enumerate(kept) if old in self._rows}
 
@@ -130,23 +132,26 @@ class Decoder:
         if self._replay:
             self._replay()
         else:
-            self._write(self._seen())
+            seen = self._seen()
+            self._cache.fit(seen)
+            self._write(seen)
         for row in self._rows.values():
             row.count += 1
 
     def _write(self, seen: int) -> None:
         """A token in every slot, looking at so many places; only tensors that stay are written to."""
         record, cache = self._record, self._cache
+        cache.lengths.clamp_(max=seen - 1)
         scores = self._model.step(record.latest, cache, seen)
-        cache.lengths.add_(1).clamp_(max=cache.room - 1)
+        cache.lengths.add_(1)
         record.write(scores)
 
     def _seen(self) -> int:
-        """Places a step looks at, the one it writes included; a few more, so that they are rarely others."""
+        """Places a step looks at, the one it writes included; rounded, so that they are often the same."""
         if self._still:
-            return self._cache.room
+            return self._cache.most
         needed = max((row.prompt + row.count for row in self._rows.values()), default=1)
-        return min(self._cache.room, -(-needed // _LOOK_AHEAD) * _LOOK_AHEAD)
+        return min(self._cache.most, -(-needed // _ROUNDED) * _ROUNDED)
 
 
 class Record:
@@ -223,8 +228,10 @@ class Record:
 
 def _chosen(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The likeliest token [b] of scores [b, V]; the highest scores, highest first, and the log-sum-exp [b, k + 1]."""
-    best = scores.topk(ENTROPY_CHOICES, dim=-1).values
-    return scores.argmax(-1), torch.cat((best, scores.logsumexp(-1, keepdim=True)), dim=-1)
+    best, tokens = scores.topk(ENTROPY_CHOICES, dim=-1)
+    norm = scores.sub(best[:, :1]).exp_().sum(-1, keepdim=True).log_().add_(best[:, :1])
+    first = tokens[:, 0] if scores.device.type == "cpu" else scores.argmax(-1)
+    return first, torch.cat((best, norm), dim=-1)
 
 
 def _entropies(best: np.ndarray) -> np.ndarray:

@@ -5,16 +5,20 @@ whatever the slots hold, which lets it be captured as a CUDA graph; on a CPU onl
 read. Equal to the library's modules to float32 rounding.
 """
 
-from typing import Any, Self
+from typing import Any
 
 import torch
-from torch.nn import functional as F
 
 from earmark.speech.kernels import Projection, RmsNorm, attend
 
 _MASKED = -1e9
+_GROWTH = 8
+_SLACK = 40
+"""Places: by how many more than needed a cache grows, and how many too many it may have."""
 
-Kept = list[tuple[torch.Tensor, torch.Tensor]]
+Turns = tuple[torch.Tensor, torch.Tensor]
+"""Cosine and signed sine."""
+Pairs = list[tuple[torch.Tensor, torch.Tensor]]
 """Keys and values [b, heads, P, D] of each layer."""
 
 
@@ -50,12 +54,12 @@ class LanguageModel:
         half = sin.shape[-1] // 2
         return torch.cat((cos, -sin[..., :half], sin[..., half:]), dim=-1)[0]
 
-    def read(self, prompts: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, Kept]:
+    def read(self, prompts: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, Pairs]:
         """Logits [b, V] behind prompts [b, P, H] padded on the right, of `lengths` [b]; and what a cache keeps of them.
 
         The keys and values of padding mean nothing.
         """
-        turns = self.turns(prompts.shape[1])[None, :, None]
+        turns = _halves(self.turns(prompts.shape[1])[None, :, None])
         x, kept = prompts, []
         for layer in self._layers[:-1]:
             query, key, value = layer.projected(x, turns)
@@ -76,7 +80,7 @@ class LanguageModel:
         The slots' lengths are left to the caller.
         """
         x = self._inner.embed_tokens(tokens)[:, None]
-        turns = cache.turns.index_select(0, cache.lengths)[:, None, None]
+        turns = _halves(cache.turns.index_select(0, cache.lengths)[:, None, None])
         mask = cache.masks.index_select(0, cache.lengths)[:, None, None, :seen]
         at = (cache.starts + cache.lengths[:, None]).flatten()
         for layer, (keys, values), flat in zip(self._layers, cache.seen(seen), cache.flat, strict=True):
@@ -103,16 +107,14 @@ class _Layer:
         self._queries = attention.q_proj.out_features // self.width
         self._turning = self._queries + attention.k_proj.out_features // self.width
 
-    def projected(
-        self, x: torch.Tensor, turns: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Queries, keys and values [b, heads, T, D] of x [b, T, H]; `turns` [b or 1, T, 1, 2 D]."""
+    def projected(self, x: torch.Tensor, turns: Turns) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Queries, keys and values [b, heads, T, D] of x [b, T, H]; `turns` two [b or 1, T, 1, D]."""
         every = self._turned(x, turns).transpose(1, 2)
         parts = (self._queries, self._turning - self._queries, every.shape[1] - self._turning)
         query, key, value = every.split(parts, dim=1)
         return query, key, value
 
-    def next(self, x: torch.Tensor, turns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def next(self, x: torch.Tensor, turns: Turns) -> tuple[torch.Tensor, torch.Tensor]:
         """Queries [b, heads, 1, D], and keys and values [b x 2 key heads, D], of x [b, 1, H]."""
         every = self._turned(x, turns)[:, 0]
         return every[:, : self._queries, None], every[:, self._queries :].reshape(-1, self.width)
@@ -123,63 +125,92 @@ class _Layer:
         gate, up = self._up(self._between(x)).chunk(2, dim=-1)
         return x + self._down(self._act(gate) * up)
 
-    def _turned(self, x: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
+    def _turned(self, x: torch.Tensor, turns: Turns) -> torch.Tensor:
         """Queries, keys, values [b, T, heads, D]; the first two turned."""
-        every = self._into(self._before(x)).unflatten(-1, (-1, self.width))
-        turning = every[:, :, : self._turning]
-        cos, sin = turns.chunk(2, dim=-1)
-        turning.copy_(torch.addcmul(turning * cos, turning.roll(self.width // 2, -1), sin))
+        every = self._into(self._before(x)).view(*x.shape[:-1], -1, self.width)
+        turning, (cos, sin) = every[:, :, : self._turning], turns
+        across = turning.roll(self.width // 2, -1)
+        turning.mul_(cos).addcmul_(across, sin)
         return every
+
+
+def _halves(turns: torch.Tensor) -> Turns:
+    cos, sin = turns.chunk(2, dim=-1)
+    return cos, sin
 
 
 class Cache:
     """Keys and values of all slots, and how much of each slot is filled.
 
-    `lengths` int64 [S]: what a step writes comes to that place. `turns` [room, 2 D]: see `LanguageModel.turns`;
-    `masks` [room, room]: row n is added to the scores of a slot whose newest place is n. `flat`: a layer's keys and
+    `lengths` int64 [S]: what a step writes comes to that place. `turns` [most, 2 D]: see `LanguageModel.turns`;
+    `masks` [most, most]: row n is added to the scores of a slot whose newest place is n. `flat`: a layer's keys and
     values [S x 2 heads x room, D], keys of a slot before its values; `starts` [S, 2 heads]: where each begins.
     """
 
-    def __init__(self, layers: list[torch.Tensor], turns: torch.Tensor, masks: torch.Tensor) -> None:
-        self._layers, self.turns, self.masks = layers, turns, masks
-        slots, rows, room, width = layers[0].shape
-        self.lengths = torch.zeros(slots, dtype=torch.long, device=turns.device)
-        self.starts = torch.arange(0, slots * rows * room, room, device=turns.device).view(slots, rows)
-        self.flat = [each.view(-1, width) for each in layers]
-        self._seen: tuple[int, list[tuple[torch.Tensor, torch.Tensor]]] = (0, [])
-
-    @classmethod
-    def empty(cls, model: LanguageModel, slots: int, room: int) -> Self:
-        """`slots` free slots of `room` places."""
+    def __init__(self, model: LanguageModel, slots: int, most: int) -> None:
+        """`slots` free slots with `most` places each."""
         device, dtype = model.device, model.dtype
-        shape = (slots, 2 * model.key_heads, room, model.head_width)
-        later = torch.ones(room, room, dtype=torch.bool, device=device).triu(1)
-        masks = torch.zeros(room, room, dtype=dtype, device=device).masked_fill_(later, _MASKED)
-        layers = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(model.depth)]
-        return cls(layers, model.turns(room), masks)
+        self._slots, self._rows, self._width = slots, 2 * model.key_heads, model.head_width
+        numbers = slots * self._rows * most * self._width
+        self._now = [torch.zeros(numbers, dtype=dtype, device=device) for _ in range(model.depth)]
+        self._spare: list[torch.Tensor] = []
+        self.lengths = torch.zeros(slots, dtype=torch.long, device=device)
+        self.turns = model.turns(most)
+        later = torch.ones(most, most, dtype=torch.bool, device=device).triu(1)
+        self.masks = torch.zeros(most, most, dtype=dtype, device=device).masked_fill_(later, _MASKED)
+        self._seen: tuple[int, Pairs] = (0, [])
+        self._lay_out(most)
 
     @property
-    def room(self) -> int:
-        """Places of a slot."""
+    def most(self) -> int:
+        """Places a slot can have."""
         return int(self.turns.shape[0])
 
-    def seen(self, places: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Each layer's keys and values of the first places [S, heads, places, D], to look at and to write to."""
+    def fit(self, places: int) -> None:
+        """See that every slot has room for so many places and little more: what lies close is read twice as fast."""
+        if self.room - _SLACK < places <= self.room:
+            return
+        kept, old = min(places, self.room), self._layers
+        self._turn_over()
+        self._lay_out(min(self.most, places + _GROWTH))
+        for new, before in zip(self._layers, old, strict=True):
+            new[:, :, :kept] = before[:, :, :kept]
+
+    def seen(self, places: int) -> Pairs:
+        """Each layer's keys and values of the first places [S, heads, places, D]."""
         if self._seen[0] != places:
             halves = [each[:, :, :places].chunk(2, dim=1) for each in self._layers]
             self._seen = (places, [(keys, values) for keys, values in halves])
         return self._seen[1]
 
-    def fill(self, slots: torch.Tensor, lengths: torch.Tensor, kept: Kept) -> None:
-        """Put what was read of b prompts into `slots` [b]."""
+    def fill(self, slots: torch.Tensor, lengths: torch.Tensor, kept: Pairs) -> None:
+        """Put what was read of b prompts into `slots` [b]; there must be room."""
         for layer, pair in zip(self._layers, kept, strict=True):
             both = torch.cat(pair, dim=1)
             layer[slots, :, : both.shape[2]] = both
         self.lengths[slots] = lengths
 
-    def only(self, slots: torch.Tensor, seen: int) -> "Cache":
-        """A smaller cache of these slots [s], of which `seen` places are taken over."""
-        more = (0, 0, 0, self.room - seen)
-        smaller = Cache([F.pad(each[slots, :, :seen], more) for each in self._layers], self.turns, self.masks)
-        smaller.lengths.copy_(self.lengths[slots])
-        return smaller
+    def only(self, slots: torch.Tensor) -> None:
+        """Go on with these slots [s] alone, ascending, in that order."""
+        room, old = self.room, self._layers
+        self._slots = len(slots)
+        self._turn_over()
+        self._lay_out(room)
+        for new, before in zip(self._layers, old, strict=True):
+            torch.index_select(before, 0, slots, out=new)
+        self.lengths = self.lengths[slots]
+
+    def _turn_over(self) -> None:
+        """Write into the other half of the memory; there is one only where it was ever needed."""
+        self._spare = self._spare or [torch.zeros_like(each) for each in self._now]
+        self._now, self._spare = self._spare, self._now
+
+    def _lay_out(self, room: int) -> None:
+        shape = (self._slots, self._rows, room, self._width)
+        numbers = self._slots * self._rows * room * self._width
+        self.room = room
+        self._layers = [each[:numbers].view(shape) for each in self._now]
+        self.flat = [each.view(-1, self._width) for each in self._layers]
+        starts = torch.arange(0, self._slots * self._rows * room, room, device=self.lengths.device)
+        self.starts = starts.view(self._slots, self._rows)
+        self._seen = (0, [])
