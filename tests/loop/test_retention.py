@@ -33,9 +33,10 @@ LONG_AGO = timedelta(days=40)
 def old_model(collection: Collection, clips: int = 3) -> ModelVersion:
     """A model that heard a few clips forty days ago."""
     model, then = make_model(), timezone.now() - LONG_AGO
-    for level in range(clips):
+    first = 100 + collection.recordings.count()
+    for level in range(first, first + clips):
         row = Hypothesis.objects.create(
-            clip=make_clip(collection, 100 + 10 * model.pk + level), model=model, text="one", confidence=0.5
+            clip=make_clip(collection, level), model=model, text="one", confidence=0.5
         )
         HypothesisDetails.objects.create(hypothesis=row, tokens=[["one", -0.1, 0.2]])
     Hypothesis.objects.filter(model=model).update(created_at=then)

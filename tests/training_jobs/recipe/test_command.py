@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 
 def _start(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "training_jobs.recipe", str(folder)],
+        [sys.executable, "-m", "tests.training_jobs.recipe.all_is_speech", str(folder)],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
