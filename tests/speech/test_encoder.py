@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from earmark.speech.cpu_graphs import EncoderGraphs
 from earmark.speech.demo_phrases import characters
 from earmark.speech.encoder import encode, project
 from earmark.speech.features import LogMel, LogMelMaker
@@ -34,22 +35,28 @@ def by_library(loaded: LoadedModel, each: LogMel) -> torch.Tensor:
 
 @pytest.mark.parametrize("samples", [1_600, 16_000, 90_001, 476_000, 478_400, 480_000])
 @pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("graphs", [True, False], ids=["graphs", "modules"])
 def test_silence_behind_a_clip_weighs_in_as_if_it_were_computed(
-    untrained: LoadedModel, deep: LoadedModel, samples: int, layers: int
+    untrained: LoadedModel, deep: LoadedModel, samples: int, layers: int, graphs: bool
 ) -> None:
     loaded = untrained if layers == 1 else deep
     each = spectrum(loaded, samples, FIXED)
+    tower = loaded.model.model.audio_tower
     with torch.inference_mode():
-        (found,) = encode(loaded.model.model.audio_tower, [each], device=CPU)
+        (found,) = encode(tower, [each], device=CPU, graphs=EncoderGraphs(tower) if graphs else None)
         wanted = by_library(loaded, each)
     assert found.shape == wanted.shape == (each.encoded, 32)
     assert torch.allclose(found, wanted, atol=2e-5)
 
 
-def test_clips_of_one_window_share_a_pass_and_change_nothing_of_each_other(deep: LoadedModel) -> None:
+@pytest.mark.parametrize("graphs", [True, False], ids=["graphs", "modules"])
+def test_clips_of_one_window_share_a_pass_and_change_nothing_of_each_other(
+    deep: LoadedModel, graphs: bool
+) -> None:
+    tower = deep.model.model.audio_tower
     spectra = [spectrum(deep, samples, 46_080) for samples in (40_000, 46_080, 38_500)]
     with torch.inference_mode():
-        found = encode(deep.model.model.audio_tower, spectra, device=CPU)
+        found = encode(tower, spectra, device=CPU, graphs=EncoderGraphs(tower) if graphs else None)
         wanted = [by_library(deep, each) for each in spectra]
     for ours, theirs in zip(found, wanted, strict=True):
         assert torch.allclose(ours, theirs, atol=2e-5)

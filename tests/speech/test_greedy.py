@@ -7,6 +7,7 @@ import pytest
 import torch
 from transformers import GlmAsrForConditionalGeneration
 
+from earmark.speech.cpu_language_model import GraphedLanguageModel
 from earmark.speech.demo_phrases import characters
 from earmark.speech.greedy import SPARE_PLACES, Decoder, Written
 from earmark.speech.language_model import LanguageModel
@@ -14,6 +15,7 @@ from earmark.speech.model_folder import LoadedModel
 from earmark.speech.tiny_model import untrained_tiny_model
 
 UNSAID = 600
+STILL = "modules, same shapes"
 WIDTH = 64
 CAPS = [12, 3, 20, 1, 7, 16, 5]
 
@@ -57,16 +59,16 @@ def by_library(loaded: LoadedModel, prompt: torch.Tensor, cap: int) -> tuple[lis
 
 
 def written(
-    loaded: LoadedModel, prompts: list[torch.Tensor], *, slots: int, still: bool, ends: list[int]
+    loaded: LoadedModel, prompts: list[torch.Tensor], *, slots: int, way: str, ends: list[int]
 ) -> dict[int, Written]:
     with torch.inference_mode():
         decoder = Decoder(
-            LanguageModel(loaded.model),
+            GraphedLanguageModel(loaded.model) if way == "graphs" else LanguageModel(loaded.model),
             ends,
             slots=slots,
             room=30 + max(CAPS) + SPARE_PLACES,
             longest=max(CAPS),
-            still=still,
+            still=way == STILL,
         )
         found: dict[int, Written] = {}
         for key, prompt in enumerate(prompts):
@@ -82,12 +84,12 @@ def written(
     return found
 
 
-@pytest.mark.parametrize("still", [False, True], ids=["as it goes", "same shapes"])
+@pytest.mark.parametrize("way", ["graphs", "modules", STILL])
 @pytest.mark.parametrize("slots", [1, 3, 7])
 def test_every_row_is_written_as_if_it_were_alone(
-    deep: LoadedModel, prompts: list[torch.Tensor], slots: int, still: bool
+    deep: LoadedModel, prompts: list[torch.Tensor], slots: int, way: str
 ) -> None:
-    found = written(deep, prompts, slots=slots, still=still, ends=[UNSAID])
+    found = written(deep, prompts, slots=slots, way=way, ends=[UNSAID])
     for key, prompt in enumerate(prompts):
         ids, logprobs = by_library(deep, prompt, CAPS[key])
         assert found[key].ids == ids
@@ -95,14 +97,14 @@ def test_every_row_is_written_as_if_it_were_alone(
         assert UNSAID not in ids
 
 
-@pytest.mark.parametrize("still", [False, True], ids=["as it goes", "same shapes"])
+@pytest.mark.parametrize("way", ["graphs", "modules", STILL])
 def test_a_row_ends_with_its_first_end_token(
-    deep: LoadedModel, prompts: list[torch.Tensor], still: bool
+    deep: LoadedModel, prompts: list[torch.Tensor], way: str
 ) -> None:
     whole = [by_library(deep, prompt, CAPS[key])[0] for key, prompt in enumerate(prompts)]
     assert len(set(whole[2])) > 4
     ends = [whole[2][6], whole[5][0]]
-    found = written(deep, prompts, slots=3, still=still, ends=ends)
+    found = written(deep, prompts, slots=3, way=way, ends=ends)
     for key, ids in enumerate(whole):
         length = next((i + 1 for i, token in enumerate(ids) if token in ends), len(ids))
         assert found[key].ids == ids[:length]

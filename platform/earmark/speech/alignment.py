@@ -11,6 +11,7 @@ from earmark.speech.examples import check_clip, window_samples
 from earmark.speech.features import LogMelMaker
 from earmark.speech.hearing import encoded_frames
 from earmark.speech.model_folder import LoadedModel
+from earmark.speech.runner import Runner
 
 __all__ = ["Aligner", "Alignment", "align_text", "encode_clips", "require_aligner"]
 
@@ -56,4 +57,4 @@ def encode_clips(loaded: LoadedModel, waveforms: Sequence[np.ndarray]) -> list[t
         check_clip(waveform)
     spectrum = LogMelMaker(loaded.processor.feature_extractor)
     spectra = [spectrum(waveform, window_samples(loaded, len(waveform))) for waveform in waveforms]
-    return encoded_frames(loaded, spectra)
+    return encoded_frames(Runner(loaded), spectra)

@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 
 from earmark.speech.greedy import Decoder
-from earmark.speech.language_model import LanguageModel
-from earmark.speech.model_folder import LoadedModel
+from earmark.speech.runner import Runner
 
 _ROUND = 128
 
@@ -31,11 +30,11 @@ class Shelf:
         self._kept: dict[Size, Decoder] = {}
         self._lock = Lock()
 
-    def take(self, loaded: LoadedModel, size: Size) -> Decoder:
-        """A decoder of that size, all slots free, for one user at a time."""
+    def take(self, runner: Runner, size: Size) -> Decoder:
+        """A decoder of that size, all slots free, for one user at a time. In inference mode."""
         with self._lock:
             kept = self._kept.pop(size, None)
-        ends, model = loaded.end_token_ids, LanguageModel(loaded.model)
+        ends, model = runner.loaded.end_token_ids, runner.language_model()
         return kept or Decoder(model, ends, slots=size.slots, room=size.room, longest=size.longest)
 
     def put_back(self, decoder: Decoder, size: Size) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from earmark.speech.cpu_graphs import EncoderGraphs
 from earmark.speech.features import LogMel
 from earmark.speech.kernels import attend, linear
 
@@ -20,20 +21,29 @@ _EDGE = 4
 Rotary = tuple[torch.Tensor, torch.Tensor]
 
 
-def encode(tower: Any, spectra: Sequence[LogMel], *, device: torch.device) -> list[torch.Tensor]:
-    """The encoder's output over each clip's own frames [encoded, H], for clips of one window, on `device`."""
+def encode(
+    tower: Any, spectra: Sequence[LogMel], *, device: torch.device, graphs: EncoderGraphs | None = None
+) -> list[torch.Tensor]:
+    """The encoder's output over each clip's own frames [encoded, H], for clips of one window, on `device`.
+
+    `graphs` of the same weights stand in for the layers.
+    """
     if len(spectra) == 1 and _has_silent_tail(spectra[0]) and device.type == "cpu":
-        return [_encode_before_silence(tower, spectra[0])]
+        return [_encode_before_silence(tower, spectra[0], graphs)]
     dtype = tower.conv1.weight.dtype
     features = torch.stack([spectrum.padded() for spectrum in spectra]).to(device, dtype)
     x = _convolved(tower, features)
-    rotary = _rotary(tower, x)
     read = max(spectrum.encoded for spectrum in spectra)
-    for number, layer in enumerate(tower.layers):
-        last = number == len(tower.layers) - 1
-        x = _layer(layer, x, rotary, queries=read if last else None)
-    x = tower.norm(x)
+    x = graphs.all_layers(x, read) if graphs else _layers(tower, tower.layers, x, _rotary(tower, x), read)
     return [row[: spectrum.encoded] for row, spectrum in zip(x, spectra, strict=True)]
+
+
+def _layers(tower: Any, layers: Any, x: torch.Tensor, rotary: Rotary, read: int) -> torch.Tensor:
+    """The first `read` frames of what these layers, the last ones of the tower, and its norm make of x."""
+    for number, layer in enumerate(layers):
+        x = _layer(layer, x, rotary, queries=read if number == len(layers) - 1 else None)
+    normed: torch.Tensor = tower.norm(x)
+    return normed
 
 
 def project(model: Any, encoded: torch.Tensor) -> torch.Tensor:
@@ -107,30 +117,35 @@ def _kept_frames(spectrum: LogMel) -> int:
     return (spectrum.own.shape[1] + 2 * _EDGE + 1) // 2 * 2
 
 
-def _encode_before_silence(tower: Any, spectrum: LogMel) -> torch.Tensor:
+def _encode_before_silence(tower: Any, spectrum: LogMel, graphs: EncoderGraphs | None) -> torch.Tensor:
     """`encode` for one clip with a long constant padding behind it, on a CPU."""
     short = _convolved(tower, spectrum.padded(_kept_frames(spectrum))[None])
     frames = spectrum.frames // 2
     distinct = torch.cat((short[:, :-2], short[:, -1:]), dim=1)
     plain = short[:, -2:-1]
     rotary = _rotary(tower, short, frames)
-    count = len(tower.layers)
-    queries = [spectrum.encoded if number == count - 1 else None for number in range(count)]
-    x = _first_layer(tower.layers[0], distinct, plain, rotary, queries=queries[0])
-    for layer, read in zip(tower.layers[1:], queries[1:], strict=True):
-        x = _layer(layer, x, rotary, queries=read)
-    normed: torch.Tensor = tower.norm(x)[0]
-    return normed
+    read = spectrum.encoded
+    only = read if len(tower.layers) == 1 else None
+    x = _first_layer(tower.layers[0], distinct, plain, rotary, graphs, queries=only)
+    if graphs:
+        return graphs.later_layers(x, read)[0]
+    return _layers(tower, tower.layers[1:], x, rotary, read)[0]
 
 
 def _first_layer(
-    layer: Any, distinct: torch.Tensor, plain: torch.Tensor, rotary: Rotary, *, queries: int | None
+    layer: Any,
+    distinct: torch.Tensor,
+    plain: torch.Tensor,
+    rotary: Rotary,
+    graphs: EncoderGraphs | None,
+    *,
+    queries: int | None,
 ) -> torch.Tensor:
     """The first layer over [distinct[:-1], plain repeated, distinct[-1]], as many frames as `rotary` has.
 
     With `queries` only the first so many frames of its output, all of them distinct.
     """
-    attention, scale = layer.self_attn, layer.self_attn.scaling
+    attention, look = layer.self_attn, graphs.attend if graphs else _plain_attend
     frames, head = rotary[0].shape[2], distinct.shape[1] - 1
     repeated = frames - head - 1
     both = layer.input_layernorm(torch.cat((distinct, plain), dim=1))
@@ -140,34 +155,35 @@ def _first_layer(
     )
     own = _rows(rotary, torch.tensor([*range(head), frames - 1]))
     between = _rows(rotary, torch.arange(head, head + repeated))
+    query = query * attention.scaling
     own_query, own_key = _turned(query[:, :, :-1], *own), _turned(key[:, :, :-1], *own)
     plain_key = _turned(key[:, :, -1:], *between)
     every_key = _spread(own_key, plain_key)
     every_value = _spread(value[:, :, :-1], value[:, :, -1:].expand(-1, -1, repeated, -1))
     if queries is not None:
-        attended = attend(own_query[:, :, :queries], every_key, every_value, scale=scale)
+        attended = look(own_query[:, :, :queries], every_key, every_value)
         return _after_attention(layer, distinct[:, :queries], attended)
-    attended = _spread(
-        attend(own_query, every_key, every_value, scale=scale),
-        _attend_over_like_keys(_turned(query[:, :, -1:], *between), own_key, plain_key, value, scale),
-    )
+    plain_query, like_keys = _with_like_keys(_turned(query[:, :, -1:], *between), own_key, plain_key)
+    attended = _spread(look(own_query, every_key, every_value), look(plain_query, like_keys, value))
     return _after_attention(layer, _spread(distinct, plain.expand(-1, repeated, -1), dim=1), attended)
 
 
-def _attend_over_like_keys(
-    query: torch.Tensor, own_key: torch.Tensor, plain_key: torch.Tensor, value: torch.Tensor, scale: float
-) -> torch.Tensor:
-    """Attention of plain queries [1, heads, P, D] over own keys and as many plain ones; `value`: own, then the plain.
+def _with_like_keys(
+    query: torch.Tensor, own_key: torch.Tensor, plain_key: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Plain queries [1, heads, P, D + 1], and the own keys and one for all plain ones [1, heads, own + 1, D + 1].
 
     All plain keys have one value, so they weigh in as a single key whose score is the logarithm of the sum of their
     exponentials: a coordinate more, in which that key has a one.
     """
-    weight = _log_sum_of_turned(query, plain_key, scale)[..., None]
-    single = torch.zeros_like(own_key[:, :, :1])
-    keys = torch.cat((own_key, single), dim=2)
-    keys = torch.cat((keys, torch.zeros_like(keys[..., :1])), dim=-1)
+    weight = _log_sum_of_turned(query, plain_key)[..., None]
+    keys = F.pad(own_key, (0, 1, 0, 1))
     keys[:, :, -1, -1] = 1.0
-    return attend(torch.cat((query * scale, weight), dim=-1), keys, value, scale=1.0)
+    return torch.cat((query, weight), dim=-1), keys
+
+
+def _plain_attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    return attend(query, key, value, scale=1.0)
 
 
 def _rows(rotary: Rotary, places: torch.Tensor) -> Rotary:
@@ -180,13 +196,13 @@ def _spread(distinct: torch.Tensor, plain: torch.Tensor, *, dim: int = 2) -> tor
     return torch.cat((distinct.narrow(dim, 0, head), plain, distinct.narrow(dim, head, 1)), dim=dim)
 
 
-def _log_sum_of_turned(query: torch.Tensor, keys: torch.Tensor, scale: float) -> torch.Tensor:
-    """log Σ exp(scale q·k) over the keys, both of them one vector turned by consecutive positions: [1, heads, T].
+def _log_sum_of_turned(query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+    """log Σ exp(q·k) over the keys, both of them one vector turned by consecutive positions: [1, heads, T].
 
     Scores depend on the distance alone, so every sum is one over distances ahead and one over distances behind.
     """
-    ahead = scale * (keys @ query[:, :, :1].transpose(2, 3))[..., 0].double()
-    behind = scale * (keys.flip(2) @ query[:, :, -1:].transpose(2, 3))[..., 0].double()
+    ahead = (keys @ query[:, :, :1].transpose(2, 3))[..., 0].double()
+    behind = (keys.flip(2) @ query[:, :, -1:].transpose(2, 3))[..., 0].double()
     peak = torch.maximum(ahead.amax(-1, keepdim=True), behind.amax(-1, keepdim=True))
     to_end = (ahead - peak).exp().cumsum(-1).flip(-1)
     from_start = (behind - peak).exp().cumsum(-1) - (behind[..., :1] - peak).exp()

@@ -25,13 +25,14 @@ from earmark.speech.language_model import LanguageModel
 from earmark.speech.model_folder import LoadedModel, load_model
 from earmark.speech.overlapped import in_lanes
 from earmark.speech.prompting import Request, request
+from earmark.speech.runner import Runner
 from earmark.speech.token_scores import TokenSpeller, choice_scores
 
 _SPARE_TOKENS = 8
 """Added to every clip's cap: the shortest clips still get room for a word and its end token."""
 
-_CPU = Limits(slots=32, places=16_384, group=8, frames=1_000)
-_ACCELERATOR = Limits(slots=256, places=262_144, group=64, frames=96_000)
+_CPU = Limits(slots=16, places=16_384, group=8, frames=1_000, together=4)
+_ACCELERATOR = Limits(slots=256, places=262_144, group=64, frames=96_000, together=32)
 _SHARE_OF_FREE_MEMORY = 0.5
 """Of an accelerator's, for keys and values."""
 
@@ -47,7 +48,7 @@ class GlmAsrEngine:
         self.loaded = loaded
         self._speller = TokenSpeller(loaded.tokenizer)
         self._log_mel = LogMelMaker(loaded.processor.feature_extractor)
-        self._shelf = Shelf()
+        self._shelf, self._runner = Shelf(), Runner(loaded)
         self._requests: dict[str | None, Request] = {}
 
     @classmethod
@@ -79,7 +80,8 @@ class GlmAsrEngine:
         limits = self._limits()
         lanes = torch.get_num_threads() if limits is _CPU else 1
         size = self._size(clips, min(limits.slots, -(-len(clips) // lanes)), limits)
-        lane = Lane(self.loaded, self._shelf, size, limits.frames, self._whole)
+        self._runner.refresh()
+        lane = Lane(self._runner, self._shelf, size, limits.frames, limits.together, self._whole)
         groups = length_sorted_groups([self._places(clip) for clip in clips], min(limits.group, size.slots))
         heard = in_lanes(
             [[clips[i] for i in group] for group in groups], self._spectra, lane.hear, lanes=lanes
@@ -91,8 +93,9 @@ class GlmAsrEngine:
     def hear_growing(self, waveform: np.ndarray, *, language: str = AUTO) -> Iterator[Heard]:
         """See `earmark.speech.engine.Engine`: once for every token the model writes, the last with word times."""
         clips = self._clips([waveform], modes_of([language], 1, LANGUAGES))
-        heard = listen(self.loaded, self._spectra(clips), frames=_CPU.frames)
-        decoder = self._shelf.take(self.loaded, self._size(clips, 1, _CPU))
+        self._runner.refresh()
+        heard = listen(self._runner, self._spectra(clips), frames=_CPU.frames)
+        decoder = self._shelf.take(self._runner, self._size(clips, 1, _CPU))
         decoder.admit([0], prompts(self.loaded, heard), [clips[0].cap])
         while not (finished := decoder.leave()):
             yield self._heard(decoder.so_far(0))

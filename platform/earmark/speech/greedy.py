@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from earmark.speech.cpu_language_model import GraphedLanguageModel
 from earmark.speech.cuda_graph import captured
 from earmark.speech.engine import ENTROPY_CHOICES
-from earmark.speech.language_model import Cache, LanguageModel
+from earmark.speech.language_model import Chosen, LanguageModel
 
 _STEPS_BETWEEN_LOOKS = 8
 """Each look at what was written waits for an accelerator."""
@@ -52,7 +53,7 @@ class Decoder:
 
     def __init__(
         self,
-        model: LanguageModel,
+        model: LanguageModel | GraphedLanguageModel,
         ends: Sequence[int],
         *,
         slots: int,
@@ -61,7 +62,7 @@ class Decoder:
         still: bool | None = None,
     ) -> None:
         self._model = model
-        self._cache = Cache(model, slots, room)
+        self._cache = model.cache(slots, room)
         self._record = Record(slots, longest, ends, model.vocabulary, model.device)
         self._rows: dict[int, _Row] = {}
         self._still = model.device.type != "cpu" if still is None else still
@@ -93,11 +94,11 @@ class Decoder:
         for slot, *row in zip(empty, keys, caps, lengths, strict=True):
             self._rows[slot] = _Row(row[0], row[1], 1, row[2])
         slots, places = (torch.tensor(each, device=self._model.device) for each in (empty, lengths))
-        scores, kept = self._model.read(pad_sequence(list(prompts), batch_first=True), places)
+        choice, kept = self._model.read(pad_sequence(list(prompts), batch_first=True), places)
         if not self._still:
             self._cache.fit(max(self._seen(), *lengths))
         self._cache.fill(slots, places, kept)
-        self._record.begin(slots, scores)
+        self._record.begin(slots, choice)
 
     def step(self) -> None:
         """Every row writes one token more; where all is still several, those of finished rows for nothing."""
@@ -142,9 +143,9 @@ class Decoder:
         """A token in every slot, looking at so many places; only tensors that stay are written to."""
         record, cache = self._record, self._cache
         cache.lengths.clamp_(max=seen - 1)
-        scores = self._model.step(record.latest, cache, seen)
+        choice = cache.step(record.latest, seen)
         cache.lengths.add_(1)
-        record.write(scores)
+        record.write(choice)
 
     def _seen(self) -> int:
         """Places a step looks at, the one it writes included; rounded, so that they are often the same."""
@@ -185,21 +186,20 @@ class Record:
         self.latest.zero_()
         self.ended.zero_()
 
-    def begin(self, slots: torch.Tensor, scores: torch.Tensor) -> None:
-        """Forget what `slots` [s] wrote before, and choose the likeliest of `scores` [s, V] for each."""
+    def begin(self, slots: torch.Tensor, choice: Chosen) -> None:
+        """Forget what `slots` [s] wrote before, and keep what was chosen for each."""
         self._places[slots] = slots * self._most
-        tokens, kept = _chosen(scores)
-        self.latest[slots] = tokens
-        self.ended[slots] = self._ending[tokens]
-        self._history[self._places[slots]] = tokens
-        self._scores[self._places[slots]] = kept
+        self.latest[slots] = choice.tokens
+        self.ended[slots] = self._ending[choice.tokens]
+        self._history[self._places[slots]] = choice.tokens
+        self._scores[self._places[slots]] = torch.cat((choice.best, choice.norm), dim=-1)
         self._places[slots] += 1
 
-    def write(self, scores: torch.Tensor) -> None:
-        """Choose the likeliest of `scores` [S, V] for every slot."""
-        tokens, kept = _chosen(scores)
+    def write(self, choice: Chosen) -> None:
+        """Keep what was chosen for every slot."""
+        tokens = choice.tokens
         self._history.index_copy_(0, self._places, tokens)
-        self._scores.index_copy_(0, self._places, kept)
+        self._scores.index_copy_(0, self._places, torch.cat((choice.best, choice.norm), dim=-1))
         torch.minimum(self._places.add_(1), self._lasts, out=self._places)
         self.latest.copy_(tokens)
         self.ended.logical_or_(self._ending.index_select(0, tokens))
@@ -224,14 +224,6 @@ class Record:
         smaller.latest.copy_(self.latest[slots])
         smaller.ended.copy_(self.ended[slots])
         return smaller
-
-
-def _chosen(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The likeliest token [b] of scores [b, V]; the highest scores, highest first, and the log-sum-exp [b, k + 1]."""
-    best, tokens = scores.topk(ENTROPY_CHOICES, dim=-1)
-    norm = scores.sub(best[:, :1]).exp_().sum(-1, keepdim=True).log_().add_(best[:, :1])
-    first = tokens[:, 0] if scores.device.type == "cpu" else scores.argmax(-1)
-    return first, torch.cat((best, norm), dim=-1)
 
 
 def _entropies(best: np.ndarray) -> np.ndarray:

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from earmark.speech.decoders import Shelf, Size
-from earmark.speech.encoder import encode, project
+from earmark.speech.encoder import project
 from earmark.speech.features import FRAMES_PER_TOKEN, LogMel
-from earmark.speech.greedy import Written
+from earmark.speech.greedy import Decoder, Written
 from earmark.speech.model_folder import LoadedModel
 from earmark.speech.prompting import Request
+from earmark.speech.runner import Runner
 
 Finished = TypeVar("Finished")
 
@@ -34,13 +35,15 @@ class Clip:
 class Limits:
     """What a device holds: `slots` that write at once, `places` of prompt and answer in all of them together.
 
-    `group`: clips that are encoded and read together; `frames` of output the encoder works on at a time.
+    `group`: clips that are encoded together, `frames` of output at a time; `together`: free slots for which it is
+    worth while to read prompts.
     """
 
     slots: int
     places: int
     group: int
     frames: int
+    together: int
 
 
 @dataclass(frozen=True)
@@ -56,35 +59,42 @@ class Encoded:
 class Lane(Generic[Finished]):
     """What lanes share. `finish` turns rows that are written into results, some at a time, in the order given."""
 
-    loaded: LoadedModel
+    runner: Runner
     shelf: Shelf
     size: Size
     frames: int
+    together: int
     finish: Callable[[Sequence[Encoded], Sequence[Written]], Sequence[Finished]]
 
     def hear(self, groups: Iterator[Sequence[tuple[Clip, LogMel]]]) -> dict[int, Finished]:
-        """Every clip's result by its key. No group has more clips than there are slots."""
-        decoder = self.shelf.take(self.loaded, self.size)
+        """Every clip's result by its key."""
+        decoder = self.shelf.take(self.runner, self.size)
+        waiting: list[Encoded] = []
         listening: dict[int, Encoded] = {}
         done: list[tuple[int, Written]] = []
         found: dict[int, Finished] = {}
-        for group in groups:
-            heard = listen(self.loaded, group, frames=self.frames)
-            while decoder.free < len(group):
+        while True:
+            if not waiting:
+                waiting = listen(self.runner, next(groups, ()), frames=self.frames)
+                self._settle(done, listening, found, at_least=_FINISHED_TOGETHER)
+            if waiting and decoder.free >= min(self.together, len(waiting)):
+                admitted, waiting = waiting[: decoder.free], waiting[decoder.free :]
+                listening.update((one.clip.key, one) for one in admitted)
+                self._admit(decoder, admitted)
+            elif decoder.busy:
+                if not waiting:
+                    decoder.shrink()
                 decoder.step()
-                done += decoder.leave()
-            self._settle(done, listening, found, at_least=_FINISHED_TOGETHER)
-            listening.update((one.clip.key, one) for one in heard)
-            keys, caps = ([one.clip.key for one in heard], [one.clip.cap for one in heard])
-            decoder.admit(keys, prompts(self.loaded, heard), caps)
-            done += decoder.leave()
-        while decoder.busy:
-            decoder.shrink()
-            decoder.step()
+            else:
+                break
             done += decoder.leave()
         self._settle(done, listening, found, at_least=1)
         self.shelf.put_back(decoder, self.size)
         return found
+
+    def _admit(self, decoder: Decoder, clips: Sequence[Encoded]) -> None:
+        keys, caps = [one.clip.key for one in clips], [one.clip.cap for one in clips]
+        decoder.admit(keys, prompts(self.runner.loaded, clips), caps)
 
     def _settle(
         self,
@@ -101,20 +111,17 @@ class Lane(Generic[Finished]):
             done.clear()
 
 
-def listen(loaded: LoadedModel, group: Sequence[tuple[Clip, LogMel]], *, frames: int) -> list[Encoded]:
+def listen(runner: Runner, group: Sequence[tuple[Clip, LogMel]], *, frames: int) -> list[Encoded]:
     """The encoder over a group of clips; see `encoded_frames`."""
-    heard = encoded_frames(loaded, [spectrum for _, spectrum in group], frames=frames)
+    heard = encoded_frames(runner, [spectrum for _, spectrum in group], frames=frames)
     return [Encoded(clip, spectrum, each) for (clip, spectrum), each in zip(group, heard, strict=True)]
 
 
-def encoded_frames(
-    loaded: LoadedModel, spectra: Sequence[LogMel], *, frames: int = 2_000
-) -> list[torch.Tensor]:
+def encoded_frames(runner: Runner, spectra: Sequence[LogMel], *, frames: int = 2_000) -> list[torch.Tensor]:
     """The encoder's output [encoded, H] over each clip's own frames.
 
     Clips of one window share the work, as many at a time as have `frames` of output. For use in inference mode.
     """
-    tower, device = loaded.model.model.audio_tower, loaded.device
     by_window: dict[int, list[int]] = {}
     for index, spectrum in enumerate(spectra):
         by_window.setdefault(spectrum.frames, []).append(index)
@@ -123,7 +130,7 @@ def encoded_frames(
         size = max(1, frames // (window // 2))
         for start in range(0, len(members), size):
             some = members[start : start + size]
-            heard = encode(tower, [spectra[i] for i in some], device=device)
+            heard = runner.encode([spectra[i] for i in some])
             found.update(zip(some, heard, strict=True))
     return [found[i] for i in range(len(spectra))]
 

@@ -5,10 +5,11 @@ whatever the slots hold, which lets it be captured as a CUDA graph; on a CPU onl
 read. Equal to the library's modules to float32 rounding.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from earmark.speech.engine import ENTROPY_CHOICES
 from earmark.speech.kernels import Projection, RmsNorm, attend
 
 _MASKED = -1e9
@@ -20,6 +21,24 @@ Turns = tuple[torch.Tensor, torch.Tensor]
 """Cosine and signed sine."""
 Pairs = list[tuple[torch.Tensor, torch.Tensor]]
 """Keys and values [b, heads, P, D] of each layer."""
+
+
+class Chosen(NamedTuple):
+    """The likeliest token int64 [b]; float32 [b, k] the scores of the likeliest k, highest first; [b, 1] the
+    log-sum-exp of all.
+    """
+
+    tokens: torch.Tensor
+    best: torch.Tensor
+    norm: torch.Tensor
+
+
+def chosen(scores: torch.Tensor) -> Chosen:
+    """The choice among scores [b, V]."""
+    best, tokens = scores.topk(ENTROPY_CHOICES, dim=-1)
+    norm = scores.sub(best[:, :1]).exp_().sum(-1, keepdim=True).log_().add_(best[:, :1])
+    first = tokens[:, 0] if scores.device.type == "cpu" else scores.argmax(-1)
+    return Chosen(first, best, norm)
 
 
 class LanguageModel:
@@ -54,8 +73,12 @@ class LanguageModel:
         half = sin.shape[-1] // 2
         return torch.cat((cos, -sin[..., :half], sin[..., half:]), dim=-1)[0]
 
-    def read(self, prompts: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, Pairs]:
-        """Logits [b, V] behind prompts [b, P, H] padded on the right, of `lengths` [b]; and what a cache keeps of them.
+    def cache(self, slots: int, most: int) -> "Cache":
+        """`slots` free slots with `most` places each."""
+        return Cache(self, slots, most)
+
+    def read(self, prompts: torch.Tensor, lengths: torch.Tensor) -> tuple[Chosen, Pairs]:
+        """What is chosen to follow prompts [b, P, H] padded on the right, of `lengths` [b]; what a cache keeps of them.
 
         The keys and values of padding mean nothing.
         """
@@ -72,10 +95,10 @@ class LanguageModel:
         beyond = torch.arange(prompts.shape[1], device=self.device)[None] > last[:, None]
         mask = (beyond * _MASKED).to(self.dtype)[:, None, None]
         attended = attend(query[rows, :, last][:, :, None], key, value, scale=layer.scale, mask=mask)
-        return self._logits(layer.after_attention(x[rows, last][:, None], attended)), kept
+        return chosen(self._logits(layer.after_attention(x[rows, last][:, None], attended))), kept
 
-    def step(self, tokens: torch.Tensor, cache: "Cache", seen: int) -> torch.Tensor:
-        """Write tokens [S] behind what each slot holds, at most `seen` - 1 places; logits [S, V] of what follows.
+    def step(self, tokens: torch.Tensor, cache: "Cache", seen: int) -> Chosen:
+        """Write tokens [S] behind what each slot holds, at most `seen` - 1 places; what is chosen to follow.
 
         The slots' lengths are left to the caller.
         """
@@ -87,7 +110,7 @@ class LanguageModel:
             query, newest = layer.next(x, turns)
             flat.index_copy_(0, at, newest)
             x = layer.after_attention(x, attend(query, keys, values, scale=layer.scale, mask=mask))
-        return self._logits(x)
+        return chosen(self._logits(x))
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
         """[b, V] in float32 of the only place of x [b, 1, H]."""
@@ -150,6 +173,7 @@ class Cache:
     def __init__(self, model: LanguageModel, slots: int, most: int) -> None:
         """`slots` free slots with `most` places each."""
         device, dtype = model.device, model.dtype
+        self._model = model
         self._slots, self._rows, self._width = slots, 2 * model.key_heads, model.head_width
         numbers = slots * self._rows * most * self._width
         self._now = [torch.zeros(numbers, dtype=dtype, device=device) for _ in range(model.depth)]
@@ -165,6 +189,10 @@ class Cache:
     def most(self) -> int:
         """Places a slot can have."""
         return int(self.turns.shape[0])
+
+    def step(self, tokens: torch.Tensor, seen: int) -> Chosen:
+        """See `LanguageModel.step`."""
+        return self._model.step(tokens, self, seen)
 
     def fit(self, places: int) -> None:
         """See that every slot has room for so many places and little more: what lies close is read twice as fast."""
