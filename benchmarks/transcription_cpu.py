@@ -24,6 +24,7 @@ from benchmarks.made_corpus import make
 from benchmarks.reporting import ROOT, Report, arguments, publish
 from benchmarks.stack import platform
 from earmark.speech import glm, greedy, hearing
+from earmark.speech.aligner import Aligner
 from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.decoding import Decoder
 from earmark.speech.demo_phrases import phrase
@@ -165,6 +166,7 @@ def _split(engine: GlmAsrEngine, clips: Sequence[np.ndarray]) -> dict[str, float
     }
     taken = dict.fromkeys(parts, 0.0)
     with _one_thread(), ExitStack() as stack:
+        engine.hear(clips[:2])
         for name, (owner, attribute) in parts.items():
             stack.enter_context(
                 patch.object(owner, attribute, _counted(getattr(owner, attribute), taken, name))
@@ -200,12 +202,11 @@ def _aligning(loaded: LoadedModel, clips: Sequence[np.ndarray]) -> float | None:
     """Milliseconds of one core per clip that the times of words cost; None where the model has no aligner."""
     if loaded.aligner is None:
         return None
-    some = list(clips[:100])
-    with _one_thread():
-        GlmAsrEngine(loaded).hear(some[:8])
-        _, without = _processor_time(lambda: GlmAsrEngine(replace(loaded, aligner=None)).hear(some))
-        _, with_times = _processor_time(lambda: GlmAsrEngine(loaded).hear(some))
-    return 1000 * (with_times - without) / len(some)
+    taken, some = {"aligning": 0.0}, list(clips[:100])
+    counted = _counted(Aligner.align_batch, taken, "aligning")
+    with _one_thread(), patch.object(Aligner, "align_batch", counted):
+        GlmAsrEngine(loaded).hear(some)
+    return 1000 * taken["aligning"] / len(some)
 
 
 def _decoding(clips: Sequence[np.ndarray]) -> float:
@@ -244,12 +245,6 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
     began = time.perf_counter()
     done = work()
     return done, time.perf_counter() - began
-
-
-def _processor_time(work: Callable[[], Any]) -> tuple[Any, float]:
-    began = time.process_time()
-    done = work()
-    return done, time.process_time() - began
 
 
 def _seconds(clips: Any) -> float:
