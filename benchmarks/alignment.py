@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from benchmarks.ctc_baseline import ctc_times, trained_ctc
+from benchmarks.false_texts import lengthened, shortened, swapped
 from benchmarks.made_speech import NOISES, noise
 from benchmarks.reporting import Report, arguments, publish
 from earmark.speech.aligner import Alignment
@@ -22,7 +23,7 @@ from earmark.speech.alignment import align_text, encode_clips, require_aligner
 from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.demo_phrases import drill, phrase
 from earmark.speech.demo_voices import DIALECTS, Dialect, Speaker, known, speak, speak_timed, training_speaker
-from earmark.speech.mismatch import lengthened, shortened, swapped, verdict
+from earmark.speech.mismatch import verdict
 from earmark.speech.model_folder import LoadedModel, load_model
 from earmark.speech.spelling import spell
 from earmark.speech.synthesis import SpokenWord, Synthesiser

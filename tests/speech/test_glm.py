@@ -1,6 +1,5 @@
 """The engine against the plain library call."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +8,10 @@ import torch
 
 from earmark.speech.engine import ENTROPY_CHOICES, Heard
 from earmark.speech.errors import EarmarkError
-from earmark.speech.examples import model_inputs
+from earmark.speech.examples import encode_text, model_inputs
 from earmark.speech.glm import GlmAsrEngine
 from earmark.speech.model_folder import LoadedModel, Manifest
+from earmark.speech.token_scores import TokenSpeller
 
 Spoken = list[tuple[np.ndarray, str]]
 
@@ -73,26 +73,6 @@ def test_neighbours_do_not_change_what_is_heard(trained: LoadedModel, spoken: Sp
     assert all(map(close, together, backwards))
 
 
-def test_scoring_its_own_text_gives_its_own_scores(trained: LoadedModel, spoken: Spoken) -> None:
-    engine, waveforms = GlmAsrEngine(trained), [waveform for waveform, _ in spoken]
-    heard = engine.hear(waveforms)
-    scored = engine.score(waveforms, [h.text for h in heard])
-    for ours, forced in zip(heard, scored, strict=True):
-        assert [t.token_id for t in ours.tokens[:-1]] == [t.token_id for t in forced[:-1]]
-        assert np.allclose([t.logprob for t in ours.tokens], [t.logprob for t in forced], atol=1e-3)
-        assert np.allclose([t.entropy for t in ours.tokens], [t.entropy for t in forced], atol=1e-3)
-
-
-def test_the_right_text_scores_above_a_wrong_one(trained: LoadedModel, spoken: Spoken) -> None:
-    engine, waveforms = GlmAsrEngine(trained), [waveform for waveform, _ in spoken]
-    texts = [text for _, text in spoken]
-
-    def totals(wanted: Sequence[str]) -> np.ndarray:
-        return np.array([sum(t.logprob for t in tokens) for tokens in engine.score(waveforms, wanted)])
-
-    assert (totals(texts) > totals(["x" + text for text in texts])).all()
-
-
 @pytest.mark.parametrize("window", ["trimmed", "fixed"])
 def test_a_model_that_never_stops_is_cut_at_each_clips_own_cap(
     untrained: LoadedModel, noise: list[np.ndarray], window: str
@@ -152,9 +132,10 @@ def test_a_language_is_asked_for_in_the_words_the_model_was_taught(
     assert not close(plain[1], cantonese[1])
 
 
-def test_a_character_of_several_tokens_is_spelt_once(untrained: LoadedModel, noise: list[np.ndarray]) -> None:
-    tokens = GlmAsrEngine(untrained).score(noise[:1], ["é打"])[0]
-    assert [token.text for token in tokens[:-1]] == ["", "é", "打"]
+def test_a_character_of_several_tokens_is_spelt_once(untrained: LoadedModel) -> None:
+    ids = encode_text(untrained, "é打")
+    tokens = TokenSpeller(untrained.tokenizer).scored(ids, [-0.1] * len(ids), [0.2] * len(ids))
+    assert [token.text for token in tokens] == ["", "é", "打"]
 
 
 def test_no_clips_is_no_work_and_a_bad_clip_stops_it_before_any(
@@ -165,9 +146,6 @@ def test_no_clips_is_no_work_and_a_bad_clip_stops_it_before_any(
     with pytest.raises(EarmarkError) as caught:
         engine.hear([*noise, np.zeros(800, np.float32)])
     assert caught.value.error_id == "speech:clip:too_short"
-    with pytest.raises(EarmarkError) as caught:
-        engine.score(noise, ["one"])
-    assert caught.value.error_id == "speech:score:unpaired"
 
 
 def test_growing_ends_as_the_whole(trained: LoadedModel, spoken: Spoken) -> None:

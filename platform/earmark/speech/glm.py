@@ -15,9 +15,8 @@ import torch
 from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.batching import length_sorted_groups
 from earmark.speech.decoders import Shelf, Size, fitting
-from earmark.speech.engine import AUTO, LANGUAGES, Abilities, Heard, TokenScore, modes_of
-from earmark.speech.errors import EarmarkError
-from earmark.speech.examples import IGNORED_LABEL, check_clip, training_batch, window_samples
+from earmark.speech.engine import AUTO, LANGUAGES, Abilities, Heard, modes_of
+from earmark.speech.examples import check_clip, window_samples
 from earmark.speech.features import LogMel, LogMelMaker
 from earmark.speech.greedy import SPARE_PLACES, Written
 from earmark.speech.hearing import Clip, Encoded, Lane, Limits, listen, prompts
@@ -26,7 +25,7 @@ from earmark.speech.model_folder import LoadedModel, load_model
 from earmark.speech.overlapped import in_lanes
 from earmark.speech.prompting import Request, request
 from earmark.speech.runner import Runner
-from earmark.speech.token_scores import TokenSpeller, choice_scores
+from earmark.speech.token_scores import TokenSpeller
 
 _SPARE_TOKENS = 8
 """Added to every clip's cap: the shortest clips still get room for a word and its end token."""
@@ -106,27 +105,6 @@ class GlmAsrEngine:
         """Seconds of audio the model works through for a clip that long, by its window policy."""
         return window_samples(self.loaded, round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
 
-    def score(self, waveforms: Sequence[np.ndarray], texts: Sequence[str]) -> list[tuple[TokenScore, ...]]:
-        """How the model would have scored each text, token by token with the end token last (teacher-forced).
-
-        Raises as `hear` does, and `speech:score:unpaired` unless there is one text per waveform.
-        """
-        if len(waveforms) != len(texts):
-            raise EarmarkError(
-                "speech:score:unpaired",
-                f"{len(waveforms)} clips and {len(texts)} texts are not pairs.",
-                "Give one text per clip.",
-            )
-        groups: dict[int, list[int]] = {}
-        for index, waveform in enumerate(waveforms):
-            check_clip(waveform)
-            groups.setdefault(window_samples(self.loaded, len(waveform)), []).append(index)
-        scored: dict[int, tuple[TokenScore, ...]] = {}
-        for group in groups.values():
-            clips, wanted = [waveforms[i] for i in group], [texts[i] for i in group]
-            scored.update(zip(group, self._score_group(clips, wanted), strict=True))
-        return [scored[i] for i in range(len(waveforms))]
-
     def token_cap(self, sample_count: int) -> int:
         """Most tokens we let the model write for a clip of that many samples."""
         per_second = self.loaded.manifest.max_new_tokens_per_second
@@ -195,21 +173,3 @@ class GlmAsrEngine:
         text = self.loaded.tokenizer.decode(said, skip_special_tokens=True).strip()
         tokens = self._speller.scored(row.ids, row.logprobs.tolist(), row.entropies.tolist())
         return Heard(text, tokens, truncated=not ended, embedding=embedding)
-
-    @torch.inference_mode()
-    def _score_group(
-        self, waveforms: Sequence[np.ndarray], texts: Sequence[str]
-    ) -> list[tuple[TokenScore, ...]]:
-        batch = training_batch(self.loaded, waveforms, texts)
-        labels = batch.pop("labels")
-        longest = int((labels != IGNORED_LABEL).sum(1).max())
-        logits = self.loaded.model(**batch, logits_to_keep=longest + 1).logits[:, :-1].float()
-        wanted = labels[:, -longest:]
-        ids = wanted.clamp(min=0)
-        logprobs = logits.log_softmax(-1).gather(-1, ids[..., None])[..., 0].tolist()
-        entropies = choice_scores(logits)[1].tolist()
-        lengths = (wanted != IGNORED_LABEL).sum(1).tolist()
-        return [
-            self._speller.scored(ids[row, :length].tolist(), logprobs[row], entropies[row])
-            for row, length in enumerate(lengths)
-        ]

@@ -1,4 +1,4 @@
-// What was dropped: [relative path, File] of every file, those in folders too.
+// Files dropped on a zone of the page: what was dropped, [relative path, File] of every file, those in folders too.
 
 async function walk(entry, before, found) {
   const path = before + entry.name;
@@ -20,4 +20,19 @@ export async function filesOf(transfer) {
   const found = [];
   for (const entry of entries) await walk(entry, "", found);
   return found;
+}
+
+/** Call `take(transfer)` with what is dropped on `zone`, which shows that it would take it. */
+export function acceptDrops(zone, take) {
+  const over = (event, on) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    zone.classList.toggle("is-over", on);
+  };
+  addEventListener("dragover", (event) => over(event, zone.contains(event.target)));
+  zone.addEventListener("dragleave", (event) => over(event, false));
+  addEventListener("drop", (event) => {
+    over(event, false);
+    if (event.dataTransfer && zone.contains(event.target)) take(event.dataTransfer);
+  });
 }

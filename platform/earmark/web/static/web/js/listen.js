@@ -1,5 +1,6 @@
 // <listen-box>: audio from the microphone or a file goes to the recogniser, and its text is shown as it grows.
 
+import { acceptDrops } from "./dropped.js";
 import { Microphone, refusal } from "./microphone.js";
 import { element, Said } from "./said.js";
 
@@ -29,7 +30,9 @@ class ListenBox extends HTMLElement {
     this.find("file").addEventListener("change", (event) => this.chosen(event.target));
     this.find("stop").addEventListener("click", () => this.stop());
     this.find("copy").addEventListener("click", () => this.copy());
-    this.acceptDrops();
+    acceptDrops(this.find("zone"), ({ files: [file] }) => {
+      if (file && !this.isBusy && !this.isRecording) this.send(file, file.name);
+    });
     this.classList.add("ready");
   }
 
@@ -70,22 +73,6 @@ class ListenBox extends HTMLElement {
     const [file] = input.files;
     input.value = "";
     if (file) this.send(file, file.name);
-  }
-
-  acceptDrops() {
-    const zone = this.find("zone");
-    const over = (event, on) => {
-      if (!event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      zone.classList.toggle("is-over", on);
-    };
-    addEventListener("dragover", (event) => over(event, zone.contains(event.target)));
-    zone.addEventListener("dragleave", (event) => over(event, false));
-    addEventListener("drop", (event) => {
-      over(event, false);
-      const [file] = event.dataTransfer?.files ?? [];
-      if (file && zone.contains(event.target) && !this.isBusy && !this.isRecording) this.send(file, file.name);
-    });
   }
 
   // --- there

@@ -1,7 +1,7 @@
 // <upload-box>: files chosen or dropped go to the server piece by piece (tus), and on where they stopped.
 /* global tus */
 
-import { filesOf } from "./dropped.js";
+import { acceptDrops, filesOf } from "./dropped.js";
 
 const AT_ONCE = 3;
 const PIECE = 32 * 2 ** 20;
@@ -39,27 +39,12 @@ class UploadBox extends HTMLElement {
     this.find("form").addEventListener("submit", (event) => this.finish(event));
     addEventListener("online", () => this.again());
     addEventListener("beforeunload", (event) => this.isBusy && event.preventDefault());
-    this.acceptDrops();
+    acceptDrops(this.find("zone"), async (transfer) => this.add(await filesOf(transfer)));
     this.known();
   }
 
   get isBusy() {
     return this.sending > 0;
-  }
-
-  acceptDrops() {
-    const zone = this.find("zone");
-    const over = (event, on) => {
-      if (!event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      zone.classList.toggle("is-over", on);
-    };
-    addEventListener("dragover", (event) => over(event, zone.contains(event.target)));
-    zone.addEventListener("dragleave", (event) => over(event, false));
-    addEventListener("drop", async (event) => {
-      over(event, false);
-      if (zone.contains(event.target)) this.add(await filesOf(event.dataTransfer));
-    });
   }
 
   /** Show what the server has of an earlier, unfinished upload. */
