@@ -15,7 +15,8 @@ from earmark.recognition.models import ModelVersion
 from earmark.recognition.registry import champion
 from earmark.speech.errors import EarmarkError
 from training_jobs.models import TrainingJob
-from training_jobs.recipe.recipes import preset, with_overrides
+from training_jobs.recipe.presets import preset
+from training_jobs.recipe.recipes import with_overrides
 
 TRAINED_ENGINE = "glm-asr"
 

@@ -17,7 +17,7 @@ ADDRESS = "/api/v1/collections/cantonese/training-jobs/"
 
 
 def launch(world: World, key: str, **body: Any) -> Any:
-    sent = {"recipe": "mean-teacher", "seed": 7, **body}
+    sent = {"recipe": "article", "seed": 7, **body}
     return world.client("admin").post(ADDRESS, sent, format="json", headers={"Idempotency-Key": key})
 
 
@@ -41,7 +41,7 @@ def test_without_a_key_or_with_another_it_is_done_again(world: World) -> None:
     client = world.client("admin")
     for key in ("k1", "k2"):
         launch(world, key)
-    client.post(ADDRESS, {"recipe": "mean-teacher"}, format="json")
+    client.post(ADDRESS, {"recipe": "article"}, format="json")
     assert trainings() == before + 3
 
 
@@ -55,7 +55,7 @@ def test_the_same_key_with_another_request_is_refused(world: World) -> None:
 def test_keys_belong_to_people(world: World) -> None:
     launch(world, "k1")
     other = world.client("superuser").post(
-        ADDRESS, {"recipe": "mean-teacher", "seed": 9}, format="json", headers={"Idempotency-Key": "k1"}
+        ADDRESS, {"recipe": "article", "seed": 9}, format="json", headers={"Idempotency-Key": "k1"}
     )
     assert other.status_code == 202
 

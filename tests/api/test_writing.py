@@ -46,7 +46,7 @@ def test_a_training_is_launched_as_asked(world: World) -> None:
     answer = post(
         world,
         "training-jobs/",
-        recipe="mean-teacher",
+        recipe="article",
         seed=11,
         overrides={"mixed_epochs": 2},
         snapshot=world.training_set.pk,

@@ -163,7 +163,7 @@ def add_training(collection: Collection, model: ModelVersion, snapshot: Snapshot
         kind="training_jobs.train", queue="gpu", scope=collection.scope, status=Status.RUNNING, attempt=1
     )
     training = TrainingJob.objects.create(
-        collection=collection, snapshot=snapshot, base=model, recipe="mean-teacher", seed=1, job=job
+        collection=collection, snapshot=snapshot, base=model, recipe="article", seed=1, job=job
     )
     TrainingMetric.objects.bulk_create(
         TrainingMetric(

@@ -239,7 +239,7 @@ def a_training(
     total = 420
     status = Status.RUNNING if share < 1 else Status.SUCCEEDED
     row = TrainingJob.objects.create(
-        collection=collection, snapshot=on, base=base, recipe="mean-teacher", seed=7, model=made,
+        collection=collection, snapshot=on, base=base, recipe="article", seed=7, model=made,
         job=job(collection, "training_jobs.train", status, done=share * total, total=total, note="mixed"),
     )  # fmt: skip
     lines: list[dict[str, Any]] = []
@@ -351,7 +351,7 @@ def world(
         name=f"{slug}-1-3f2a9c01d4e7",
         source="var/models/1",
         parent=base,
-        lineage={"recipe": "mean-teacher", "seed": 7},
+        lineage={"recipe": "article", "seed": 7},
     )
     hear(clips, base, rng, skill=0.55)
     hear(clips, better, rng, skill=0.86)

@@ -82,7 +82,7 @@ def the_viewer(world: World) -> dict[str, Any]:
 
 ROUND = {"minutes": 1, "strategy": "annotation.acquisition.random", "audit_percent": 10, "seed": 3}
 COMPARISON = {"sample_seconds": 30}
-TRAINING = {"recipe": "mean-teacher", "seed": 3, "overrides": ""}
+TRAINING = {"recipe": "article", "seed": 3, "overrides": ""}
 CUT = {name: str(value) for name, value in SegmentationSettings().to_json().items()}
 TABLE = [
     *(

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from earmark.speech.errors import EarmarkError
-from training_jobs.recipe.recipes import DEFAULT_PRESET, Recipe, as_table, preset, with_overrides
+from training_jobs.recipe.presets import DEFAULT_PRESET, preset
+from training_jobs.recipe.recipes import Recipe, as_table, with_overrides
 
 FORMAT = 1
 DEVICES = ("cpu", "cuda")
@@ -80,11 +81,11 @@ def write_job_toml(path: Path, job: Job) -> None:
     """Write `job` so that `read_job` gives it back, every recipe value spelt out."""
     lines = [f"format = {FORMAT}", *(f"{name} = {_toml(getattr(job, name))}" for name in _KINDS)]
     table = as_table(job.recipe)
-    augmentation = table.pop("augmentation")
+    parts = {name: value for name, value in table.items() if isinstance(value, dict)}
     lines += ["", "[recipe]", f"preset = {_toml(job.recipe_name)}"]
-    lines += [f"{name} = {_toml(value)}" for name, value in table.items()]
-    lines += ["", "[recipe.augmentation]"]
-    lines += [f"{name} = {_toml(value)}" for name, value in augmentation.items()]
+    lines += [f"{name} = {_toml(value)}" for name, value in table.items() if name not in parts]
+    for part, values in parts.items():
+        lines += ["", f"[recipe.{part}]", *(f"{name} = {_toml(value)}" for name, value in values.items())]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -140,7 +141,9 @@ def checked_job(*, recipe_name: str, recipe: Recipe, **options: Any) -> Job:
     return job
 
 
-def _toml(value: str | int | float) -> str:
+def _toml(value: str | int | float | bool) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, str):
         return json.dumps(value).replace("\x7f", "\\u007f")
     return repr(value)

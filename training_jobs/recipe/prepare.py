@@ -10,7 +10,8 @@ from training_jobs.recipe.job_folder import Job, JobFolder, checked_job, read_jo
 from training_jobs.recipe.manifest import ClipEntry, read_manifest, write_manifest
 from training_jobs.recipe.metrics import Metric
 from training_jobs.recipe.metrics import read_metrics as read_metrics_file
-from training_jobs.recipe.recipes import preset, with_overrides
+from training_jobs.recipe.presets import preset
+from training_jobs.recipe.recipes import with_overrides
 from training_jobs.recipe.schedules import Plan, make_plan
 
 

@@ -35,7 +35,7 @@ class TrainingJobOut(serializers.ModelSerializer[TrainingJob]):
 
 
 class TrainingJobIn(serializers.Serializer[Any]):
-    recipe = serializers.CharField(max_length=60, default="mean-teacher")
+    recipe = serializers.CharField(max_length=60, default="article")
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=1)
     overrides = serializers.DictField(default=dict, help_text="settings of the recipe to change")
     snapshot = serializers.IntegerField(

@@ -16,7 +16,7 @@ from earmark.corpus.models import Clip, Collection, Speaker, Split, Unfit
 from earmark.speech.confidence import FLAGS
 from earmark.web import naming
 from earmark.web.naming import name_of
-from training_jobs.recipe.recipes import DEFAULT_PRESET, PRESETS
+from training_jobs.recipe.presets import DEFAULT_PRESET, PRESETS
 
 LARGEST_SEED = 2**31 - 1
 LARGEST_ID = 2**63 - 1

@@ -70,7 +70,7 @@ def make_job(one_word_model: Path) -> Callable[..., Plan]:
             "labelled": clips(folder, "labelled", 7, "four ou"),
             "unlabelled": clips(folder, "unlabelled", 10),
             "dev": clips(folder, "dev", 3, "four"),
-            "recipe": "mean-teacher",
+            "recipe": "article",
             "seed": 5,
             "threads": 1,
             "checkpoint_seconds": 0,

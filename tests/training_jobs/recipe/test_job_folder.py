@@ -21,7 +21,7 @@ def _write(folder, **changes):
         "labelled": _clips("l", 5, "four"),
         "unlabelled": _clips("u", 20),
         "dev": _clips("d", 2, "四"),
-        "recipe": "mean-teacher",
+        "recipe": "article",
         "seed": 7,
         "overrides": {"batch_size": 4, "augmentation": {"speed": 0.05}},
         "threads": 1,
@@ -37,7 +37,7 @@ def test_a_job_folder_reads_back_as_written(tmp_path):
     assert data.labelled == _clips("l", 5, "four")
     assert data.unlabelled == _clips("u", 20)
     assert data.dev == _clips("d", 2, "四")
-    assert (data.job.seed, data.job.threads, data.job.recipe_name) == (7, 1, "mean-teacher")
+    assert (data.job.seed, data.job.threads, data.job.recipe_name) == (7, 1, "article")
     assert data.job.recipe.batch_size == 4
     assert data.job.recipe.augmentation.speed == 0.05
     assert read_metrics(tmp_path) == ([], 0)

@@ -1,11 +1,12 @@
 import pytest
 
 from earmark.speech.errors import EarmarkError
-from training_jobs.recipe.recipes import PRESETS, Recipe, as_table, preset, with_overrides
+from training_jobs.recipe.presets import PRESETS, preset
+from training_jobs.recipe.recipes import Recipe, as_table, with_overrides
 
 
 def test_the_given_recipe_is_the_default_with_the_given_values():
-    recipe = preset("mean-teacher")
+    recipe = preset("article")
     assert recipe == Recipe()
     assert (recipe.learning_rate, recipe.batch_size, recipe.teacher_decay) == (2e-5, 16, 0.999)
     assert (recipe.pseudo_threshold, recipe.pseudo_share_start, recipe.guard_ratio) == (0.9, 0.3, 2.0)
@@ -15,7 +16,7 @@ def test_the_given_recipe_is_the_default_with_the_given_values():
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_table_gives_the_same_recipe_back(name):
-    assert with_overrides(preset("mean-teacher"), as_table(preset(name))) == preset(name)
+    assert with_overrides(preset("article"), as_table(preset(name))) == preset(name)
 
 
 def test_overrides_reach_the_augmentation_and_leave_the_rest():
@@ -53,6 +54,6 @@ def test_a_wrong_value_is_named(overrides, error_id, named):
 
 
 def test_an_unknown_preset_lists_the_known_ones():
-    with pytest.raises(EarmarkError, match="mean-teacher") as caught:
+    with pytest.raises(EarmarkError, match="article") as caught:
         preset("magic")
     assert caught.value.error_id == "training:recipe:unknown"

@@ -65,7 +65,7 @@ def snapshot(test: bool, slug: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--recipe", default="mean-teacher", show_default=True)
+@click.option("--recipe", default="article", show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Change one setting of the recipe.")
 @collection_option
