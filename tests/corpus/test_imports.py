@@ -15,7 +15,7 @@ from earmark.corpus.references import set_reference
 from earmark.jobs.models import Job, Status
 from earmark.speech.errors import EarmarkError
 from tests.corpus import world
-from tests.speech.audio_files import write, write_talk
+from tests.speech.audio_files import encoded, talk, write
 
 pytestmark = pytest.mark.django_db
 
@@ -169,8 +169,10 @@ def test_an_undo_that_broke_off_may_be_asked_for_again(
 def test_copies_of_what_is_undone_have_their_sound_to_themselves(tmp_path: Path) -> None:
     into = world.collection()
     made = []
+    said = talk(10)
     for name in ("a.flac", "b.wav", "c.ogg"):
-        write_talk(tmp_path / name[0] / name, 10)
+        (tmp_path / name[0]).mkdir()
+        (tmp_path / name[0] / name).write_bytes(encoded(said, 16_000, name[2:]))
         made.append(world.bring_in(into, tmp_path / name[0])[0])
     a, b, c = (list(Clip.objects.filter(recording__name__startswith=name)) for name in "abc")
     assert {clip.duplicate_of for clip in (*b, *c)} <= {*a}
