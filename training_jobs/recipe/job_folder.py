@@ -56,7 +56,9 @@ class Job:
 
     `threads` 0 means every core; `precision` `bfloat16` runs the forward passes under autocast, weights stay
     float32; audio up to `audio_cache_mb` mebibytes is decoded once and kept, the rest is decoded when its
-    batch comes; `hearing_batch_seconds` of audio are transcribed at a time.
+    batch comes; `hearing_batch_seconds` of audio are transcribed at a time. `micro_batch_seconds` is the most audio in
+    one forward pass beside the recipe's `micro_batch_size` of clips, 0 for no such limit. `processes` share the work
+    on one host: more than one are started with torchrun.
     """
 
     base_model: str
@@ -69,11 +71,13 @@ class Job:
     checkpoint_seconds: float = 20.0
     audio_cache_mb: int = 2048
     hearing_batch_seconds: float = 120.0
+    micro_batch_seconds: float = 0.0
+    processes: int = 1
 
 
 _KINDS: dict[str, type] = {
     "base_model": str, "seed": int, "device": str, "precision": str, "threads": int, "checkpoint_seconds": float,
-    "audio_cache_mb": int, "hearing_batch_seconds": float,
+    "audio_cache_mb": int, "hearing_batch_seconds": float, "micro_batch_seconds": float, "processes": int,
 }  # fmt: skip
 
 
@@ -135,9 +139,10 @@ def checked_job(*, recipe_name: str, recipe: Recipe, **options: Any) -> Job:
     for name, allowed in (("device", DEVICES), ("precision", PRECISIONS)):
         if getattr(job, name) not in allowed:
             raise _option_error(name, getattr(job, name), f"one of {', '.join(allowed)}")
-    for name in ("seed", "threads", "checkpoint_seconds", "audio_cache_mb", "hearing_batch_seconds"):
-        if getattr(job, name) < 0:
-            raise _option_error(name, getattr(job, name), "at least 0")
+    for name, kind in _KINDS.items():
+        least = 1 if name == "processes" else 0
+        if kind is not str and getattr(job, name) < least:
+            raise _option_error(name, getattr(job, name), f"at least {least}")
     return job
 
 
