@@ -11,7 +11,22 @@ from earmark.recognition.models import ModelVersion
 
 
 class TrainingJob(models.Model):
-    """One training: a snapshot, a base model, a recipe and a seed make a new model version."""
+    """One training: a snapshot, a base model, a recipe and a seed make a new model version.
+
+    Its job says whether it runs and how it ended; `phase` how far an unfinished one is, `stop` whether it shall end.
+    """
+
+    class Phase(models.TextChoices):
+        WAITING = "waiting", _("waiting for a device")
+        PREPARING = "preparing", _("preparing")
+        RUNNING = "running", _("training")
+        STOPPING = "stopping", _("stopping")
+        REGISTERING = "registering", _("keeping the model")
+
+    class Stop(models.TextChoices):
+        NO = "", _("no")
+        GENTLY = "gently", _("after saving a checkpoint")
+        HARD = "hard", _("at once")
 
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="training_jobs")
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="training_jobs")
@@ -19,6 +34,19 @@ class TrainingJob(models.Model):
     recipe = models.CharField(_("recipe"), max_length=60)
     seed = models.PositiveIntegerField(_("seed"))
     overrides = models.JSONField(_("settings"), default=dict)
+    resources = models.JSONField(_("resources"), default=dict, help_text=_("processes and precision"))
+    priority = models.IntegerField(_("priority"), default=0, help_text=_("the highest begins first"))
+    phase = models.CharField(_("phase"), max_length=12, choices=Phase, default=Phase.WAITING)
+    stop = models.CharField(_("stop"), max_length=6, choices=Stop, default=Stop.NO, blank=True)
+    handle = models.JSONField(_("handle"), default=dict, help_text=_("how its launcher finds it again"))
+    starts = models.PositiveIntegerField(_("starts"), default=0)
+    fruitless = models.PositiveIntegerField(
+        _("fruitless starts"), default=0, help_text=_("starts in a row that ended without a new step")
+    )
+    heard_at = models.DateTimeField(_("last heard of"), null=True)
+    trackers = models.JSONField(_("trackers"), default=dict, help_text=_("what was sent where"))
+    history = models.JSONField(_("history"), default=list, help_text=_("retries with their reasons"))
+    swept_at = models.DateTimeField(_("swept at"), null=True)
     job = models.OneToOneField(Job, null=True, on_delete=models.SET_NULL)
     model = models.OneToOneField(ModelVersion, null=True, on_delete=models.PROTECT, related_name="made_by")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
@@ -31,6 +59,27 @@ class TrainingJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.recipe} · {self.base}"
+
+    @property
+    def processes(self) -> int:
+        """How many processes, each on a device of its own, share the work."""
+        return int(self.resources.get("processes", 1))
+
+
+class HeldDevice(models.Model):
+    """A device, or a place in another launcher's queue, that one training has for itself."""
+
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    training_job = models.ForeignKey(TrainingJob, on_delete=models.CASCADE, related_name="held_devices")
+    since = models.DateTimeField(_("since"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("held device")
+        verbose_name_plural = _("held devices")
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class TrainingMetric(models.Model):

@@ -1,0 +1,59 @@
+"""The trainer as a child of the worker: it ends with the worker, and the next one takes its checkpoint up."""
+
+import os
+import signal
+import socket
+import subprocess
+from contextlib import suppress
+
+from training_jobs.launchers import trainer_process
+from training_jobs.launchers.launcher import STOPPED, Handle, Launch
+
+_children: "dict[int, subprocess.Popen[bytes]]" = {}
+
+
+class LocalLauncher:
+    """`python -m training_jobs.recipe` (or torchrun) on the worker's own host."""
+
+    stays = True
+
+    def start(self, launch: Launch) -> Handle:
+        """Start the trainer once no other works in the folder. Raises EarmarkError `training:folder:busy`."""
+        trainer_process.wait_until_free(launch.folder)
+        arguments = trainer_process.command(launch.folder, launch.processes)
+        child = trainer_process.spawn(launch.folder, trainer_process.on_devices(arguments, launch.devices))
+        _children[child.pid] = child
+        return {"host": socket.gethostname(), "pid": child.pid}
+
+    def poll(self, launch: Launch, handle: Handle) -> int | None:
+        """The exit code of our child; one that another worker had is ended by now, or saves its checkpoint."""
+        child = _children.get(handle["pid"])
+        if child is None or handle["host"] != socket.gethostname():
+            return STOPPED if trainer_process.is_free(launch.folder) else None
+        code = child.poll()
+        if code is not None:
+            _children.pop(handle["pid"])
+        return code
+
+    def stop(self, launch: Launch, handle: Handle, *, hard: bool) -> None:
+        """SIGTERM for the trainer, or SIGKILL for it and all it started."""
+        child = _children.get(handle["pid"])
+        if child is None or child.poll() is not None:
+            return
+        with suppress(ProcessLookupError):
+            if hard:
+                os.killpg(child.pid, signal.SIGKILL)
+            else:
+                child.terminate()
+
+    def leave(self, handle: Handle, *, seconds: float) -> None:
+        """The worker cannot stay: let the trainer save a checkpoint, kill it when that takes over `seconds`."""
+        child = _children.pop(handle["pid"], None)
+        if child is None or child.poll() is not None:
+            return
+        child.terminate()
+        try:
+            child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
