@@ -17,7 +17,7 @@ from earmark.corpus.models import Import
 from earmark.corpus.services import create_collection
 from earmark.jobs.models import Job, Status
 from earmark.jobs.running import run
-from earmark.recognition.models import Alias, ModelVersion
+from earmark.recognition.models import Alias, Hypothesis
 from earmark.speech.errors import EarmarkError
 from tests.api.world import World, build
 from training_jobs.models import Evaluation, TrainingJob
@@ -109,17 +109,28 @@ def test_an_evaluation_needs_a_frozen_test_set(world: World) -> None:
     assert (answer.status_code, answer.json()["error_id"]) == (409, "evaluation:test-set:missing")
 
 
-@pytest.mark.parametrize(("rate", "part"), [(0.1, "champion"), (0.3, "challenger")])
-def test_only_a_better_model_is_promoted_when_asked_so(world: World, rate: float, part: str) -> None:
-    rival = ModelVersion.objects.create(name="rival", source="/nowhere", parent=world.model)
+def test_a_promotion_is_judged_or_has_a_reason_and_can_be_taken_back(world: World) -> None:
+    unmeasured = post(world, "promotions/", model=world.rival.pk).json()
+    assert unmeasured["error_id"] == "loop:promotion:unevaluated"
+    for model in (world.model, world.rival):
+        heard = [Hypothesis(clip=one, model=model, text="yat yi saam", confidence=0.5) for one in world.clips]
+        Hypothesis.objects.bulk_create(heard, ignore_conflicts=True)
     Evaluation.objects.create(
-        model=rival, snapshot=world.test_set, error_rate=rate, low=0, high=1, clips=1, seed=20,
+        model=world.rival, snapshot=world.test_set, error_rate=0, low=0, high=1, clips=1, seed=20,
         slices={"language": {}, "dialect": {}},
     )  # fmt: skip
-    told = post(world, "promotions/", model=rival.pk, only_if_better=True).json()
-    assert told["alias"]["name"] == part
-    assert str(rate) in told["reason"]
-    assert Alias.objects.get(collection=world.collection, name=part).model == rival
+    kept = post(world, "promotions/", "manager", model=world.rival.pk).json()
+    assert (kept["outcome"], kept["is_change"], kept["verdict"]["promote"]) == ("kept", False, False)
+    assert "may be chance" in kept["why"]
+    reason = "It is half the size and as good."
+    assert post(world, "promotions/", "manager", model=world.rival.pk, reason=reason).status_code == 403
+    made = post(world, "promotions/", model=world.rival.pk, reason=reason).json()
+    assert (made["outcome"], made["why"], made["by"]) == ("reason", reason, "admin")
+    assert Alias.objects.get(collection=world.collection, name="champion").model == world.rival
+    back = post(world, "promotions/roll-back/").json()
+    assert back["model"]["id"] == world.model.pk
+    listed = world.client("viewer").get(f"/api/v1/collections/{world.collection.slug}/promotions/").json()
+    assert [one["outcome"] for one in listed["results"]] == ["rolled-back", "reason", "kept"]
 
 
 def test_an_export_is_downloaded_when_its_job_is_done(world: World) -> None:

@@ -121,6 +121,7 @@ TABLE = [
     Row("calibration", Role.VIEWER, of=the_base),
     Row("model_calibrate", Role.MANAGER, "post", the_base, answers=302),
     Row("model_promote", Role.MANAGER, "post", the_base, answers=302),
+    Row("champion_back", Role.MANAGER, "post", answers=302),
     Row("model_evaluate", Role.MANAGER, "post", the_base, answers=302),
     Row("comparison", Role.VIEWER, of=the_comparison),
     Row("comparison_markdown", Role.VIEWER, of=the_comparison),

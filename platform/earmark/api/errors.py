@@ -21,8 +21,9 @@ STATUS_OF_ENDING = {
     **dict.fromkeys(("unreachable", "unavailable", "no-key"), status.HTTP_503_SERVICE_UNAVAILABLE),
     **dict.fromkeys(
         (
-            "busy", "closed", "empty", "finished", "in-use", "leak", "mismatch", "missing", "name_taken", "not-open",
-            "not-ready", "nothing-failed", "nothing-to-ask", "offset", "undone", "unevaluated", "unfinished",
+            "busy", "closed", "empty", "finished", "first", "in-use", "leak", "mismatch", "missing", "name_taken",
+            "no-change", "not-open", "not-ready", "nothing-failed", "nothing-to-ask", "offset", "overtaken", "undone",
+            "unevaluated", "unfinished", "untested",
         ),
         status.HTTP_409_CONFLICT,
     ),

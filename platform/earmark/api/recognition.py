@@ -11,17 +11,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from earmark.accounts.models import User
-from earmark.accounts.roles import Role
 from earmark.api.access import Answering, InCollection
 from earmark.api.describing import ONCE
 from earmark.api.idempotency import once_per_key
 from earmark.api.jobs import Accepted, accepted
 from earmark.api.pagination import ById, NewestFirst
 from earmark.corpus.access import visible_collections
-from earmark.loop.promotion import promote_if_better
 from earmark.recognition.models import Alias, ModelVersion
 from earmark.recognition.registering import LONGEST_NAME, LONGEST_SOURCE, submit_registration
-from earmark.recognition.registry import set_alias
 
 
 def visible_models(person: User) -> QuerySet[ModelVersion]:
@@ -115,38 +112,3 @@ class Aliases(InCollection, generics.ListAPIView[Alias]):
     queryset = Alias.objects.select_related("model")
     serializer_class = AliasOut
     pagination_class = ById
-
-
-class PromotionIn(serializers.Serializer[Any]):
-    model = VisibleModel()
-    alias = serializers.ChoiceField(choices=Alias.Name.choices, default=str(Alias.Name.CHAMPION))
-    only_if_better = serializers.BooleanField(
-        default=False,
-        help_text="compare with the champion on the frozen test set; one that is not better becomes challenger",
-    )
-
-
-class PromotionOut(serializers.Serializer[Any]):
-    alias = AliasOut()
-    reason = serializers.CharField(help_text="of the comparison; empty when none was asked for")
-
-
-class Promotions(InCollection):
-    """Give a model its part in the collection."""
-
-    serializer_class = PromotionIn
-    needs = {"POST": Role.MANAGER}
-
-    @extend_schema(summary="Promote a model", responses=PromotionOut)
-    def post(self, request: Request, slug: str) -> Response:
-        sent = self.get_serializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        model, name, reason = sent.validated_data["model"], sent.validated_data["alias"], ""
-        if sent.validated_data["only_if_better"]:
-            verdict = promote_if_better(collection=self.collection, model=model, by=self.person)
-            reason = verdict.reason
-            name = Alias.Name.CHAMPION if verdict.promote else Alias.Name.CHALLENGER
-        else:
-            set_alias(collection=self.collection, name=Alias.Name(name), model=model, by=self.person)
-        alias = Alias.objects.select_related("model").get(collection=self.collection, name=name)
-        return Response(PromotionOut({"alias": alias, "reason": reason}).data)

@@ -13,6 +13,7 @@ from earmark.api import (
     imports,
     jobs,
     listening,
+    promoting,
     recognition,
     resumable,
     rounds,
@@ -48,7 +49,9 @@ of_a_collection: list[URLPattern] = [
     path("calibration/", calibrating.ChampionCalibration.as_view(), name="calibration"),
     path("comparisons/", comparing.Comparisons.as_view(), name="comparisons"),
     path("aliases/", recognition.Aliases.as_view(), name="aliases"),
-    path("promotions/", recognition.Promotions.as_view(), name="promotions"),
+    path("promotions/", promoting.Promotions.as_view(), name="promotions"),
+    path("promotions/roll-back/", promoting.RollBack.as_view(), name="roll-back"),
+    path("challenger/", promoting.Challenger.as_view(), name="challenger"),
     path("listenings/", listening.Listenings.as_view(), name="listenings"),
     path("jobs/", jobs.Jobs.as_view(), name="jobs"),
 ]

@@ -33,7 +33,9 @@ COMMANDS = {
     "calibrate": "earmark.config.commands.calibrating:calibrate",
     "compare": "earmark.config.commands.comparing:compare",
     "model": "earmark.config.commands.models:model",
-    "promote": "earmark.config.commands.learning:promote",
+    "promote": "earmark.config.commands.promoting:promote",
+    "roll-back": "earmark.config.commands.promoting:roll_back",
+    "champions": "earmark.config.commands.promoting:champions",
     "serve-gradio": "earmark.config.commands.listening:serve_gradio",
     "export": "earmark.config.commands.learning:export",
 }

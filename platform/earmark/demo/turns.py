@@ -21,6 +21,7 @@ from earmark.demo.annotators import label_round
 from earmark.demo.speech_folder import read_spoken
 from earmark.jobs.models import Job
 from earmark.loop.promotion import promote_if_better
+from earmark.loop.saying import said
 from earmark.recognition.models import ModelVersion
 from earmark.recognition.registry import champion
 from earmark.recognition.runs import submit_transcription
@@ -86,15 +87,15 @@ def turn(collection: Collection, frozen: Snapshot, folder: Path, *, seed: int, b
         follow(start_sync(round=opened), "sync")
         close_round(round=opened, by=by)
     training, after = _train(collection, frozen, seed=seed, by=by, stages=stages)
-    verdict = promote_if_better(collection=collection, model=after, by=by)
+    judged = promote_if_better(collection=collection, model=after, by=by)
     return Turned(
         round=opened,
         progress=round_progress(opened),
         training=training,
         before=_score(before, frozen),
         after=_score(after, frozen),
-        promoted=verdict.promote,
-        reason=verdict.reason,
+        promoted=judged.is_change,
+        reason=said(judged),
         stages=stages,
     )
 

@@ -1,11 +1,8 @@
-from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from earmark.accounts.models import User
 from earmark.recognition.models import Alias, Hypothesis, ModelVersion, TranscriptionFailure
-from earmark.recognition.registry import set_alias
 from earmark.recognition.run_models import TranscriptionRun, TranscriptionShard
 
 
@@ -32,24 +29,12 @@ class ModelVersionAdmin(WrittenByThePlatform):
 
 
 @admin.register(Alias)
-class AliasAdmin(ModelAdmin):
-    """An alias is changed here as everywhere: by the registry, which keeps the audit log."""
+class AliasAdmin(WrittenByThePlatform):
+    """To look at: who is champion is decided by a verdict or for a reason, on the page of models."""
 
     list_display = ("collection", "name", "model", "since")
     list_select_related = ("collection", "model")
     list_filter = ("name",)
-    autocomplete_fields = ("model",)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Alias | None = None) -> tuple[str, ...]:
-        return ("collection", "name") if obj else ()
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def save_model(self, request: HttpRequest, obj: Alias, form: forms.ModelForm, change: bool) -> None:
-        by = request.user if isinstance(request.user, User) else None
-        kept = set_alias(collection=obj.collection, name=obj.name, model=obj.model, by=by)
-        obj.pk = kept.pk
 
 
 @admin.register(Hypothesis)

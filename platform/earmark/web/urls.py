@@ -50,6 +50,7 @@ in_collection = [
     path("trainings/<int:pk>/metrics/", trainings.training_metrics, name="training_metrics"),
     path("trainings/<int:pk>/cancel/", trainings.training_cancel, name="training_cancel"),
     path("models/", models.models, name="models"),
+    path("models/back/", models.champion_back, name="champion_back"),
     path("models/register/", comparisons.model_register, name="model_register"),
     path("models/<int:pk>/", models.model, name="model"),
     path("models/<int:pk>/calibration/", calibration.calibration, name="calibration"),

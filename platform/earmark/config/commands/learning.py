@@ -1,4 +1,4 @@
-"""`earmark transcribe`, `snapshot`, `train`, `evaluate`, `promote`, `export`."""
+"""`earmark transcribe`, `snapshot`, `train`, `evaluate`, `export`."""
 
 import json
 import shutil
@@ -109,19 +109,6 @@ def evaluate(model: str, slug: str | None, as_json: bool) -> None:
         )
     job = request_evaluation(model=find_model(model), snapshot=frozen)
     say(follow(job, "evaluate", as_json=as_json).result, as_json=as_json)
-
-
-@click.command()
-@click.argument("model")
-@collection_option
-@platform_command
-def promote(model: str, slug: str | None, as_json: bool) -> None:
-    """Make MODEL the collection's champion."""
-    from earmark.recognition.registry import set_alias
-
-    collection = find_collection(slug)
-    set_alias(collection=collection, name="champion", model=find_model(model), by=None)
-    say({"collection": collection.slug, "champion": model}, as_json=as_json)
 
 
 @click.command()

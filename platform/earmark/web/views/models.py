@@ -1,5 +1,7 @@
 """The models of a collection: how good each is, and which one is champion."""
 
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -7,8 +9,8 @@ from django.utils.translation import gettext as _
 from earmark.accounts.roles import Role
 from earmark.datasets.snapshots import test_set
 from earmark.jobs.models import Job
-from earmark.recognition.models import Alias
-from earmark.recognition.registry import set_alias
+from earmark.loop.promotion import promote_for_reason, promote_if_better, roll_back
+from earmark.loop.saying import said
 from earmark.speech.errors import EarmarkError
 from earmark.web.places import WRITE, Place, in_collection, page
 from earmark.web.queries import trainings as queries
@@ -53,10 +55,32 @@ def model(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
 
 @in_collection(Role.MANAGER, WRITE)
 def model_promote(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
-    """Make the model the collection's champion: it hears every new clip from now on."""
+    """Make the model champion if it is better; whatever the test set says where an admin writes why."""
     row = row_of(place, pk)
-    with telling(request, _("%(model)s is the champion now.") % {"model": row.model.name}):
-        set_alias(collection=place.collection, name=Alias.Name.CHAMPION, model=row.model, by=place.person)
+    reason = request.POST.get("reason", "").strip()
+    if reason and not place.is_admin:
+        raise PermissionDenied
+    with telling(request):
+        if reason:
+            made = promote_for_reason(
+                collection=place.collection, model=row.model, reason=reason, by=place.person
+            )
+        else:
+            made = promote_if_better(collection=place.collection, model=row.model, by=place.person)
+        if made.is_change:
+            messages.success(request, _("%(model)s is the champion now.") % {"model": row.model.name})
+        else:
+            kept = _("%(model)s stays challenger.") % {"model": row.model.name}
+            messages.warning(request, f"{kept} {said(made)}")
+    return redirect("web:model", slug=place.collection.slug, pk=pk)
+
+
+@in_collection(Role.MANAGER, WRITE)
+def champion_back(request: HttpRequest, place: Place) -> HttpResponse:
+    """Give the place back to the champion before this one."""
+    with telling(request):
+        made = roll_back(collection=place.collection, by=place.person)
+        messages.success(request, _("%(model)s is champion again.") % {"model": made.model.name})
     return redirect("web:models", slug=place.collection.slug)
 
 
