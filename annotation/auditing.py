@@ -49,12 +49,16 @@ def request_calibration(*, collection: Collection, by: User | None, model: Model
 
 
 def calibrate_if_due(collection: Collection) -> Job | None:
-    """Queue the calibration of the champion where there are enough audited clips, and more than the last time."""
+    """Queue the calibration of the champion where there are enough audited clips, and more than the last time.
+
+    One that its training fitted on dev clips counts for nothing then.
+    """
     model = holder(collection, Alias.Name.CHAMPION)
     if model is None:
         return None
     clips = audited_clips(collection, model)
     before = newest(collection, model)
-    if heard_with_reference(model, clips).count() < max(FEWEST, before.clips + 1 if before else 0):
+    known = before.clips if before and before.is_audited else 0
+    if heard_with_reference(model, clips).count() < max(FEWEST, known + 1):
         return None
     return submit_calibration(collection=collection, model=model, clips=clips, by=None)

@@ -23,6 +23,7 @@ from earmark.speech.model_folder import (
     read_manifest,
     save_model,
 )
+from earmark.speech.model_manifest import describe
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +240,16 @@ def test_a_model_not_in_the_cache_is_fetched_without_pickles(
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "[]", '{"windows": "fixed"}', '{"window": "wide"}', '{"window_step": 0}', '{"window_step": "1"}'],
+    [
+        "{",
+        "[]",
+        '{"lineage": []}',
+        '{"calibration": 3}',
+        '{"windows": "fixed"}',
+        '{"window": "wide"}',
+        '{"window_step": 0}',
+        '{"window_step": "1"}',
+    ],
 )
 def test_a_bad_manifest_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "earmark.json").write_text(text)
@@ -252,3 +262,17 @@ def test_a_bad_manifest_is_refused(text: str, tmp_path: Path) -> None:
 def test_a_bad_list_of_files_is_refused(copy: Path, listed: str) -> None:
     (copy / "earmark.json").write_text(f'{{"files": {listed}}}')
     assert "files" in str(unusable(copy, "recognition:model:manifest"))
+
+
+def test_where_a_model_comes_from_is_said_beside_it_and_not_of_what_is_made_from_it(
+    copy: Path, tmp_path: Path
+) -> None:
+    listed = json.loads((copy / "earmark.json").read_text())["files"]
+    lineage = {"parent": "tiny", "snapshot": "ab12", "options": {"learning_rate": 2e-5}}
+    describe(copy, lineage=lineage, calibration={"clips": 40, "parameters": {}})
+    loaded = load_model(str(copy))
+    assert loaded.manifest.lineage == lineage
+    assert loaded.manifest.calibration["clips"] == 40
+    assert json.loads((copy / "earmark.json").read_text())["files"] == listed
+    save_model(loaded, tmp_path / "child")
+    assert not {"lineage", "calibration"} & set(json.loads((tmp_path / "child" / "earmark.json").read_text()))

@@ -4,7 +4,7 @@ Which clips were drawn at random is known above this floor, so their ids come as
 references people gave them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,10 @@ from earmark.corpus.models import Collection, Reference
 from earmark.jobs.models import Job
 from earmark.jobs.registry import Context
 from earmark.jobs.services import submit
-from earmark.recognition.calibrations import assessed, word_doubts
+from earmark.recognition.calibrations import assessed, newest, word_doubts
 from earmark.recognition.champion_shown import submit_following
 from earmark.recognition.models import Alias, Calibration, Hypothesis, ModelVersion
+from earmark.speech.calibration import Calibrator
 from earmark.speech.calibration_fit import FEWEST, Audited, audited, fit
 from earmark.speech.calibration_report import report
 from earmark.speech.errors import EarmarkError
@@ -82,6 +83,35 @@ def calibrate(
         if is_champion:
             submit_following(collection=collection, by=by)
     context.progress(2, 2)
+    return row
+
+
+def keep_fitted(
+    *, collection: Collection, model: ModelVersion, fitted: Mapping[str, Any], by: User | None
+) -> Calibration:
+    """Write the calibration that a training fitted for its model on dev clips, unless the model has one here.
+
+    `fitted`: `parameters`, `report` and `clips`, as `calibrate` would have found them. Audited clips replace it,
+    however few: dev clips are not drawn from the pool. Raises EarmarkError `speech:calibration:*` for parameters that
+    cannot be read.
+    """
+    Calibrator.from_json(fitted["parameters"])
+    with transaction.atomic():
+        Collection.objects.select_for_update(no_key=True).get(pk=collection.pk)
+        held = newest(collection, model)
+        if held:
+            return held
+        row = Calibration.objects.create(
+            collection=collection,
+            model=model,
+            parameters=dict(fitted["parameters"]),
+            report={**fitted["report"], "fitted_on": Calibration.ON_DEV},
+            clips=fitted["clips"],
+            created_by=by,
+        )
+        audit(by, "calibrate", collection.scope, model=model.name, calibration=row.pk, on=Calibration.ON_DEV)
+        if Alias.objects.filter(collection=collection, model=model, name=Alias.Name.CHAMPION).exists():
+            submit_following(collection=collection, by=by)
     return row
 
 

@@ -120,8 +120,11 @@ class Calibration(models.Model):
     """How far one model is to be trusted in one collection, learned from clips drawn at random. Never edited.
 
     The newest of a collection and model holds. `parameters` is what `earmark.speech.calibration` reads back, `report`
-    how good it is on clips it was not fitted on.
+    how good it is on clips it was not fitted on. The first of a trained model comes from dev clips (`fitted_on` in its
+    report), until clips that people audited replace it.
     """
+
+    ON_DEV = "dev"
 
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="calibrations")
     model = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="calibrations")
@@ -139,6 +142,11 @@ class Calibration(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} · {self.collection} · {self.created_at:%Y-%m-%d}"
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether it was learned from clips drawn at random that people labelled."""
+        return self.report.get("fitted_on") != self.ON_DEV
 
 
 class TranscriptionFailure(models.Model):

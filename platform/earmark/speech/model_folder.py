@@ -5,10 +5,8 @@ and in use but which the published layout has no place for. A folder without one
 behaviour.
 """
 
-import json
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,58 +17,13 @@ from transformers import GlmAsrForConditionalGeneration, GlmAsrProcessor
 
 from earmark.speech.aligner import Aligner
 from earmark.speech.aligner_head import load_head, save_head
-from earmark.speech.engine import LANGUAGES
 from earmark.speech.errors import EarmarkError
-from earmark.speech.model_files import check_files, hashes_of
+from earmark.speech.model_files import check_files
+from earmark.speech.model_manifest import Manifest, listed_files, made_anew, read_manifest, write_manifest
 
 logger = logging.getLogger(__name__)
 
-MANIFEST_NAME = "earmark.json"
-WINDOWS = ("fixed", "trimmed")
 _HUB_FILES = ["*.json", "*.jinja", "*.safetensors", "*.txt", "*.model"]
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a model was trained with and must be used with.
-
-    `window`: `fixed` pads every clip to 30 s, as the published model was trained; `trimmed` pads a clip
-    only to the next multiple of `window_step` seconds. The encoder has no padding mask, so the two give
-    different features. `prompt`: the request put to the model, None for the processor's own; `prompts`: others
-    for a clip that is asked for in one language, by `en`, `yue` and `zh`, where the model was taught such.
-    `max_new_tokens_per_second`: the cap on output by length of audio. `description`: one line for people.
-    """
-
-    window: str = "fixed"
-    window_step: float = 0.48
-    prompt: str | None = None
-    max_new_tokens_per_second: float = 15.0
-    description: str = ""
-    prompts: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.prompts, dict) or not all(
-            language in LANGUAGES and isinstance(text, str) for language, text in self.prompts.items()
-        ):
-            raise EarmarkError(
-                "recognition:model:manifest",
-                f"prompts is {self.prompts!r} in {MANIFEST_NAME}, not texts by {', '.join(LANGUAGES)}.",
-                "Correct the model's manifest.",
-            )
-        if self.window not in WINDOWS:
-            raise EarmarkError(
-                "recognition:model:manifest",
-                f"window is {self.window!r} in {MANIFEST_NAME}, not one of {', '.join(WINDOWS)}.",
-                "Correct the model's manifest.",
-            )
-        for name in ("window_step", "max_new_tokens_per_second"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-                raise EarmarkError(
-                    "recognition:model:manifest",
-                    f"{name} is {value!r} in {MANIFEST_NAME}, not a number above 0.",
-                    "Correct the model's manifest.",
-                )
 
 
 @dataclass(frozen=True)
@@ -118,7 +71,7 @@ def load_model(
     """
     folder = find_folder(source)
     manifest = read_manifest(folder)
-    check_files(folder, _listed_files(folder))
+    check_files(folder, listed_files(folder))
     dtype = dtype or (torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16)
     try:
         processor = GlmAsrProcessor.from_pretrained(folder)
@@ -139,70 +92,22 @@ def _load_aligner(folder: Path, model: Any, device: str) -> Aligner | None:
 def save_model(loaded: LoadedModel, folder: Path) -> None:
     """Write model, processor, aligner and manifest into `folder` in the published layout, weights as safetensors.
 
-    The manifest lists the SHA-256 of every file, and loading checks them.
+    The manifest lists the SHA-256 of every file, and loading checks them. Where the base model came from and what its
+    confidence meant is not said of this one: its weights may be others.
     """
     folder.mkdir(parents=True, exist_ok=True)
     loaded.model.save_pretrained(folder)
     loaded.processor.save_pretrained(folder)
     if loaded.aligner is not None:
         save_head(loaded.aligner.head, folder)
-    _write_manifest(loaded.manifest, folder)
+    write_manifest(made_anew(loaded.manifest), folder)
 
 
 def add_aligner(folder: Path, aligner: Aligner) -> None:
     """Put an aligner beside the weights of the model in `folder`, in place of one there; the rest stays as it is."""
     manifest = read_manifest(folder)
     save_head(aligner.head, folder)
-    _write_manifest(manifest, folder)
-
-
-def _write_manifest(manifest: Manifest, folder: Path) -> None:
-    values = asdict(manifest) | {"files": hashes_of(folder)}
-    text = json.dumps(values, indent=2, ensure_ascii=False)
-    (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """The folder's manifest, or the published model's behaviour when it has none.
-
-    Raises EarmarkError `recognition:model:manifest` when it is not JSON or has a key we do not know.
-    """
-    values = _manifest_values(folder)
-    values.pop("files", None)
-    known = {field.name for field in fields(Manifest)}
-    if set(values) - known:
-        raise _manifest_error(folder, f"holds {values!r}; known keys are files, {', '.join(sorted(known))}")
-    return Manifest(**values)
-
-
-def _listed_files(folder: Path) -> dict[str, str]:
-    """SHA-256 by name of file, as the manifest lists them; none where it does not."""
-    listed = _manifest_values(folder).get("files", {})
-    plain = isinstance(listed, dict) and all(
-        isinstance(digest, str) and Path(name).name == name for name, digest in listed.items()
-    )
-    if not plain:
-        raise _manifest_error(folder, f"has files {listed!r}, not SHA-256 by name of a file beside it")
-    return dict(listed)
-
-
-def _manifest_values(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST_NAME
-    if not path.exists():
-        return {}
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise _manifest_error(folder, f"is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise _manifest_error(folder, f"holds {values!r}, not an object")
-    return values
-
-
-def _manifest_error(folder: Path, reason: str) -> EarmarkError:
-    return EarmarkError(
-        "recognition:model:manifest", f"{folder / MANIFEST_NAME} {reason}.", "Correct the model's manifest."
-    )
+    write_manifest(manifest, folder)
 
 
 def find_folder(source: str) -> Path:
