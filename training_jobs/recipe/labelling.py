@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 from earmark.speech.glm import GlmAsrEngine
+from training_jobs.recipe.adapters import plain
 from training_jobs.recipe.mean_teacher import copy_weights
 from training_jobs.recipe.pseudo_labels import Hearing, accept, hear_pool
 from training_jobs.recipe.run import Run
@@ -67,15 +68,33 @@ def take_up_labels(run: Run, *, epoch: int) -> tuple[list[Hearing], Counter[str]
     return hearings, refused
 
 
+def know_labels(run: Run, *, epoch: int) -> None:
+    """Know what is trusted of the newest pass where a run that was taken up again does not yet."""
+    if run.progress.labelling_pass != run.labels_of_pass:
+        take_up_labels(run, epoch=epoch)
+
+
 def _hear(run: Run, number: int, indices: range | list[int], *, epoch: int) -> list[Hearing]:
+    """All hearings of a pass: each process hears its share into a file of its own, then all are read."""
     run.data.folder.checkpoint.mkdir(exist_ok=True)
-    return hear_pool(
-        run.data.folder.checkpoint / f"hearings-{number:03d}.jsonl",
-        run.data.unlabelled,
-        indices,
-        run.audio,
-        GlmAsrEngine(replace(run.learner.teacher, aligner=None)),
-        batch_seconds=run.job.hearing_batch_seconds,
-        report=run.reporter("pseudo", epoch, len(indices)),
-        stopping=run.stopping,
-    )
+    engine = GlmAsrEngine(replace(plain(run.learner.teacher), aligner=None))
+    processes = run.processes
+    report = run.reporter("pseudo", epoch, len(indices))
+
+    def heard(rank: int) -> list[Hearing]:
+        part = f"-{rank}of{processes.count}" if processes.count > 1 else ""
+        return hear_pool(
+            run.data.folder.checkpoint / f"hearings-{number:03d}{part}.jsonl",
+            run.data.unlabelled,
+            indices[rank :: processes.count],
+            run.audio,
+            engine,
+            batch_seconds=run.job.hearing_batch_seconds,
+            report=lambda count: report(count * processes.count),
+            stopping=run.stopping,
+        )
+
+    own = heard(processes.rank)
+    processes.wait()
+    others = [heard(rank) for rank in range(processes.count) if rank != processes.rank]
+    return sorted((one for part in (own, *others) for one in part), key=lambda one: one.index)
