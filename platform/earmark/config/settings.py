@@ -142,6 +142,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "training_jobs.sweep_folders",
         "schedule": schedule(timedelta(hours=1)),
     },
+    "turn loops": {"task": "earmark.loop.turn", "schedule": schedule(timedelta(seconds=30))},
     "fold tallies": {"task": "earmark.corpus.fold_tallies", "schedule": schedule(timedelta(seconds=30))},
     "poll open rounds": {"task": "annotation.poll_open_rounds", "schedule": schedule(timedelta(seconds=60))},
 }
