@@ -150,6 +150,10 @@ WRITE = [
     ),
     Row(path=f"{IN}promotions/", needs=Role.VIEWER),
     Row(method="POST", path=f"{IN}promotions/roll-back/", needs=Role.MANAGER, status=409),
+    Row(path=f"{IN}policy/", needs=Role.VIEWER),
+    Row(method="PUT", path=f"{IN}policy/", needs=Role.ADMIN, status=200),
+    Row(path=f"{IN}policy/acts/", needs=Role.VIEWER),
+    Row(path="models/{pk}/card/", needs=Role.VIEWER),
     Row(method="PUT", path=f"{IN}challenger/", needs=Role.MANAGER, status=400),
     Row(
         method="POST",

@@ -84,13 +84,17 @@ ROUND = {"minutes": 1, "strategy": "annotation.acquisition.random", "audit_perce
 COMPARISON = {"sample_seconds": 30}
 TRAINING = {"recipe": "article", "seed": 3, "overrides": ""}
 CUT = {name: str(value) for name, value in SegmentationSettings().to_json().items()}
+POLICY = {
+    "train": "on", "train_minutes": 12, "recipe": "article", "round_minutes": 5, "monthly_minutes": 60,
+    "strategy": "annotation.acquisition.random", "audit_percent": 10, "stop_gain": 1, "stop_rounds": 2,
+}  # fmt: skip
 TABLE = [
     *(
         Row(name, Role.VIEWER)
         for name in (
             "collection", "clips", "rounds", "trainings", "models", "progress", "imports", "snapshots", "jobs",
             "people", "progress_confidence", "speakers", "corpus", "recordings", "transcriptions", "listen",
-            "comparisons",
+            "comparisons", "automation",
         )
     ),
     Row("clip", Role.VIEWER, of=a_clip),
@@ -121,6 +125,10 @@ TABLE = [
     Row("calibration", Role.VIEWER, of=the_base),
     Row("model_calibrate", Role.MANAGER, "post", the_base, answers=302),
     Row("model_promote", Role.MANAGER, "post", the_base, answers=302),
+    Row("model_verdict", Role.VIEWER, of=the_base),
+    Row("model_card", Role.VIEWER, of=the_base),
+    Row("automation_set", Role.ADMIN, "post", sent=POLICY, answers=302),
+    Row("automation_off", Role.ADMIN, "post", answers=302),
     Row("champion_back", Role.MANAGER, "post", answers=302),
     Row("model_evaluate", Role.MANAGER, "post", the_base, answers=302),
     Row("comparison", Role.VIEWER, of=the_comparison),

@@ -40,6 +40,7 @@ COMMANDS = {
     "promote": "earmark.config.commands.promoting:promote",
     "roll-back": "earmark.config.commands.promoting:roll_back",
     "champions": "earmark.config.commands.promoting:champions",
+    "policy": "earmark.config.commands.policies:policy",
     "serve-gradio": "earmark.config.commands.listening:serve_gradio",
     "export": "earmark.config.commands.learning:export",
 }

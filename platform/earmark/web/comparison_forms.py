@@ -1,5 +1,6 @@
 """What people fill in to compare two models, and to register one."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -39,11 +40,20 @@ class CompareForm(PlainForm):
         help_text=_("Seconds that both models hear afresh, in turn, each in a process of its own."),
     )
 
-    def __init__(self, data: Any, *, models: QuerySet[ModelVersion], snapshots: QuerySet[Snapshot]) -> None:
+    def __init__(
+        self,
+        data: Any,
+        *,
+        models: QuerySet[ModelVersion],
+        snapshots: QuerySet[Snapshot],
+        chosen: Mapping[str, str],
+    ) -> None:
         newest = list(models[:2])
         older, newer = (newest[-1], newest[0]) if newest else (None, None)
         frozen = snapshots.filter(purpose=Snapshot.Purpose.TEST).first() or snapshots.first()
-        super().__init__(data, initial={"a": older, "b": newer, "snapshot": frozen})
+        super().__init__(
+            data, initial={"a": chosen.get("a") or older, "b": chosen.get("b") or newer, "snapshot": frozen}
+        )
         for name, rows in (("a", models), ("b", models), ("snapshot", snapshots)):
             field = self.fields[name]
             assert isinstance(field, forms.ModelChoiceField)

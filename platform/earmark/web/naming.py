@@ -63,6 +63,7 @@ JOBS: Final[Names] = {
     "recognition.transcribe": _("Transcription"),
     "recognition.carry": _("Hearing of shards"),
     "loop.thin": _("Thinning of old details"),
+    "loop.turn": _("Step of the loop by itself"),
     "recognition.listen": _("Listening"),
     "recognition.calibrate": _("Calibration"),
     "champion.follow": _("Clips shown as the champion heard them"),

@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from earmark.web import sign_in
 from earmark.web.views import (
+    automation,
     calibration,
     clip,
     clips,
@@ -56,7 +57,12 @@ in_collection = [
     path("models/<int:pk>/calibration/", calibration.calibration, name="calibration"),
     path("models/<int:pk>/calibrate/", calibration.model_calibrate, name="model_calibrate"),
     path("models/<int:pk>/promote/", models.model_promote, name="model_promote"),
+    path("models/<int:pk>/verdict/", models.model_verdict, name="model_verdict"),
+    path("models/<int:pk>/card/", models.model_card, name="model_card"),
     path("models/<int:pk>/evaluate/", models.model_evaluate, name="model_evaluate"),
+    path("automation/", automation.automation, name="automation"),
+    path("automation/set/", automation.automation_set, name="automation_set"),
+    path("automation/off/", automation.automation_off, name="automation_off"),
     path("listen/", listen.listen, name="listen"),
     path("transcriptions/", transcriptions.transcriptions, name="transcriptions"),
     path("transcriptions/start/", transcriptions.transcription_start, name="transcription_start"),

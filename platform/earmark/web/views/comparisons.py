@@ -29,7 +29,9 @@ def comparisons(request: HttpRequest, place: Place) -> HttpResponse:
 def comparison_new(request: HttpRequest, place: Place) -> HttpResponse:
     """Choose two models and have them compared."""
     sent = request.POST if request.method == "POST" else None
-    form = CompareForm(sent, models=queries.comparable(place), snapshots=place.collection.snapshots.all())
+    form = CompareForm(
+        sent, models=queries.comparable(place), snapshots=place.collection.snapshots.all(), chosen=request.GET
+    )
     if sent is not None and form.is_valid():
         with telling(request):
             comparison = request_comparison(**form.cleaned_data, by=place.person)
