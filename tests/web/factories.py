@@ -33,7 +33,7 @@ from earmark.speech.calibration import Assessed
 from earmark.speech.calibration_fit import Audited, fit
 from earmark.speech.calibration_report import report
 from earmark.speech.scoring import ErrorCounts
-from training_jobs.models import Evaluation, TrainingJob, TrainingMetric
+from training_jobs.models import Evaluation, HeldDevice, TrainingJob, TrainingMetric
 
 PASSWORD = "a quiet room"
 DIALECTS = {
@@ -241,22 +241,33 @@ def a_training(
     row = TrainingJob.objects.create(
         collection=collection, snapshot=on, base=base, recipe="article", seed=7, model=made,
         job=job(collection, "training_jobs.train", status, done=share * total, total=total, note="mixed"),
+        phase=TrainingJob.Phase.RUNNING, starts=1, heard_at=timezone.now(),
+        resources={"processes": 1, "precision": "float32"},
     )  # fmt: skip
+    if share < 1:
+        HeldDevice.objects.get_or_create(name=f"gpu-{row.pk}/cuda:0", defaults={"training_job": row})
     lines: list[dict[str, Any]] = []
     for step in range(1, int(share * total) + 1):
         mixed = step > 120
         values = {
             "stage": "mixed" if mixed else "warm-up",
             "loss": 2.4 * math.exp(-step / 90) + rng.uniform(0.05, 0.2),
+            "learning_rate": 6e-4 * min(1, step / 21) * (1 - step / total),
+            "samples_per_second": rng.gauss(38, 1.5),
         }
         if mixed:
             values |= {
                 "pseudo_loss": 1.1 * math.exp(-step / 200) + rng.uniform(0, 0.1),
                 "consistency_loss": 0.12,
+                "variance_ratio": rng.gauss(1.2, 0.2),
             }
         lines.append({"step": step, **values})
         if step == 120:
-            lines.append({"step": step, "stage": "pseudo", "accepted": 412, "clips": 600})
+            refused = {"refused_score": 150, "refused_loop": 12}
+            told = {"accepted": 412, "clips": 600, "mean_score": 0.871, "expected_error": 0.043, **refused}
+            lines.append({"step": step, "stage": "pseudo", **told})
+        if step == 200:
+            lines.append({"step": step, "stage": "mixed", "paused": True, "variance_ratio": 2.31})
         if step % 30 == 0:
             rate = 0.04 + 0.32 * math.exp(-step / 110)
             lines.append({"step": step, "stage": values["stage"], "dev_error_rate": round(rate, 4)})

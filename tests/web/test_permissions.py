@@ -82,7 +82,9 @@ def the_viewer(world: World) -> dict[str, Any]:
 
 ROUND = {"minutes": 1, "strategy": "annotation.acquisition.random", "audit_percent": 10, "seed": 3}
 COMPARISON = {"sample_seconds": 30}
-TRAINING = {"recipe": "article", "seed": 3, "overrides": ""}
+TRAINING = {
+    "recipe": "article", "seed": 3, "overrides": "", "processes": 1, "precision": "float32", "priority": 0,
+}  # fmt: skip
 CUT = {name: str(value) for name, value in SegmentationSettings().to_json().items()}
 POLICY = {
     "train": "on", "train_minutes": 12, "recipe": "article", "round_minutes": 5, "monthly_minutes": 60,
@@ -144,6 +146,9 @@ TABLE = [
     Row("training_launch", Role.ADMIN),
     Row("training_launch", Role.ADMIN, "post", sent=TRAINING, answers=302),
     Row("training_cancel", Role.ADMIN, "post", the_training, answers=302),
+    Row("training_retry", Role.ADMIN, "post", the_training, answers=302),
+    Row("training_log", Role.MANAGER, of=the_training),
+    Row("training_dry_run", Role.ADMIN, "post", sent=TRAINING),
     Row("job_cancel", Role.ADMIN, "post", the_job, answers=302),
     Row("person_set", Role.ADMIN, "post", sent={"username": "viewer", "role": "annotator"}, answers=302),
     Row("person_remove", Role.ADMIN, "post", the_viewer, answers=302),

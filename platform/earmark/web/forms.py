@@ -1,12 +1,10 @@
 """What people fill in. Forms check shapes and ranges; what a value means is checked by the floors below."""
 
-import json
 import secrets
 from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from annotation.acquisition import DEFAULT_STRATEGY
@@ -16,7 +14,6 @@ from earmark.corpus.models import Clip, Collection, Speaker, Split, Unfit
 from earmark.speech.confidence import FLAGS
 from earmark.web import naming
 from earmark.web.naming import name_of
-from training_jobs.recipe.presets import DEFAULT_PRESET, PRESETS
 
 LARGEST_SEED = 2**31 - 1
 LARGEST_ID = 2**63 - 1
@@ -170,43 +167,6 @@ class RoundForm(PlainForm):
         strategy.choices = [
             (path, name_of(path, naming.STRATEGIES)) for path in settings.ACQUISITION_STRATEGIES
         ]
-
-
-class LaunchForm(PlainForm):
-    """A new training: which recipe, with which seed."""
-
-    recipe = forms.ChoiceField(
-        label=_("Recipe"),
-        choices=[(name, name) for name in PRESETS],
-        initial=DEFAULT_PRESET,
-        help_text=_("A named set of stages and settings."),
-    )
-    seed = forms.IntegerField(
-        label=_("Seed"),
-        min_value=0,
-        max_value=LARGEST_SEED,
-        initial=1,
-        help_text=_("The same snapshot, recipe and seed give the same model."),
-    )
-    overrides = forms.CharField(
-        label=_("Settings to change"),
-        required=False,
-        max_length=5000,
-        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "placeholder": '{"mixed_epochs": 4}'}),
-        help_text=_("JSON; leave empty to take the recipe as it is."),
-    )
-
-    def clean_overrides(self) -> dict[str, Any]:
-        text = self.cleaned_data["overrides"].strip()
-        if not text:
-            return {}
-        try:
-            value = json.loads(text)
-        except ValueError as error:
-            raise forms.ValidationError(_t("This is not JSON: %(error)s.") % {"error": error}) from error
-        if not isinstance(value, dict):
-            raise forms.ValidationError(_t('Write one JSON object, like {"mixed_epochs": 4}.'))
-        return value
 
 
 class ReferenceForm(PlainForm):

@@ -13,21 +13,26 @@ from earmark.recognition.models import Alias, ModelVersion
 from earmark.speech.slices import slice_order
 from training_jobs.comparison_table import KINDS, slice_label
 from training_jobs.models import Comparison, Evaluation, TrainingJob, TrainingMetric
+from training_jobs.resources import TRAINED_ENGINE
 
 POINTS = 300
 """Most points of a curve: more than a screen shows, few enough to send every two seconds."""
 LOSSES = ("loss", "pseudo_loss", "consistency_loss")
+FIGURES = ("variance_ratio", "learning_rate", "gradient_norm", "samples_per_second", "gpu_bytes")
+"""What is drawn beside the losses, each by itself, where the trainer reports it."""
+MOST_EVENTS = 500
 
 
 @dataclass(frozen=True)
 class Curves:
     """A training's figures, thinned out; every list of points is `[step, value]`.
 
-    `losses` by their name; `stages` are `[name, first step, last step]`; `passes` are `[step, accepted, heard]` of
-    each time the teacher labelled the pool; `position` grows with every new figure.
+    `losses` and `figures` by their name; `stages` are `[name, first step, last step]`; `passes` are `[step, accepted,
+    heard]` of each time the teacher labelled the pool; `position` grows with every new figure.
     """
 
     losses: dict[str, list[list[float]]]
+    figures: dict[str, list[list[float]]]
     error_rate: list[list[float]]
     stages: list[list[Any]]
     passes: list[list[int]]
@@ -39,6 +44,40 @@ class Curves:
     def best(self) -> float | None:
         """The lowest dev error rate so far."""
         return min((value for _step, value in self.error_rate), default=None)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One time the teacher heard the pool. `expected_error` of what was accepted, and `refused`: how many for what."""
+
+    step: int
+    epoch: int
+    heard: int
+    accepted: int
+    mean_score: float | None
+    expected_error: float | None
+    refused: list[tuple[str, int]]
+
+    @property
+    def share(self) -> float:
+        return self.accepted / self.heard if self.heard else 0.0
+
+
+@dataclass(frozen=True)
+class Pause:
+    """The gradients of pseudo-labels pulled apart: they were left out until the pool was heard again."""
+
+    step: int
+    epoch: int
+    ratio: float | None
+
+
+@dataclass(frozen=True)
+class Events:
+    """What happened to the pseudo-labels of a training."""
+
+    passes: list[Pass]
+    pauses: list[Pause]
 
 
 @dataclass(frozen=True)
@@ -104,8 +143,10 @@ def curves(training: TrainingJob) -> Curves:
     seen = metrics.aggregate(last=Max("step"), position=Max("position"))
     last = seen["last"] or 0
     newest = metrics.order_by("-position").values_list("values", flat=True).first() or {}
+    drawn = _averages(metrics, max(1, -(-(last + 1) // POINTS)))
     return Curves(
-        losses=_losses(metrics, max(1, -(-(last + 1) // POINTS))),
+        losses={name: drawn[name] for name in LOSSES},
+        figures={name: drawn[name] for name in FIGURES},
         error_rate=_error_rates(metrics),
         stages=_stages(metrics),
         passes=_passes(metrics),
@@ -119,17 +160,19 @@ def _number(name: str) -> Cast:
     return Cast(KeyTextTransform(name, "values"), FloatField())
 
 
-def _losses(metrics: QuerySet[TrainingMetric], width: int) -> dict[str, list[list[float]]]:
+def _averages(metrics: QuerySet[TrainingMetric], width: int) -> dict[str, list[list[float]]]:
+    """The figures of steps, each averaged over stretches of `width` steps by the database."""
+    names = (*LOSSES, *FIGURES)
     stretches: Any = list(
         metrics.filter(values__has_key="loss")
         .annotate(stretch=F("step") / Value(width))
         .values("stretch")
-        .annotate(at=Avg("step"), **{name: Avg(_number(name)) for name in LOSSES})
+        .annotate(at=Avg("step"), **{name: Avg(_number(name)) for name in names})
         .order_by("stretch")
     )
     return {
-        name: [[round(row["at"], 1), round(row[name], 5)] for row in stretches if row[name] is not None]
-        for name in LOSSES
+        name: [[round(row["at"], 1), float(f"{row[name]:.5g}")] for row in stretches if row[name] is not None]
+        for name in names
     }
 
 
@@ -156,6 +199,50 @@ def _passes(metrics: QuerySet[TrainingMetric]) -> list[list[int]]:
         .order_by("step")
     )
     return [[step, int(accepted or 0), int(heard or 0)] for step, accepted, heard in rows]
+
+
+def events(training: TrainingJob) -> Events:
+    """Every pass over the pool and every pause, in order; one query. What came again after a resume counts once."""
+    lines = training.metrics.filter(Q(values__has_key="accepted") | Q(values__paused=True))
+    found: dict[tuple[int, bool], dict[str, Any]] = {
+        (step, "accepted" in values): values
+        for step, values in lines.order_by("position").values_list("step", "values")[:MOST_EVENTS]
+    }
+    return Events(
+        passes=[_pass(step, values) for (step, is_pass), values in found.items() if is_pass],
+        pauses=[
+            Pause(step, values.get("epoch", 0), values.get("variance_ratio"))
+            for (step, is_pass), values in found.items()
+            if not is_pass
+        ],
+    )
+
+
+def _pass(step: int, values: dict[str, Any]) -> Pass:
+    refused = [
+        (name.removeprefix("refused_"), int(count))
+        for name, count in values.items()
+        if name.startswith("refused_") and count
+    ]
+    return Pass(
+        step=step,
+        epoch=values.get("epoch", 0),
+        heard=int(values.get("clips") or 0),
+        accepted=int(values["accepted"] or 0),
+        mean_score=values.get("mean_score"),
+        expected_error=values.get("expected_error"),
+        refused=sorted(refused, key=lambda one: -one[1]),
+    )
+
+
+def offered_snapshots(collection: Collection, limit: int) -> list[Snapshot]:
+    """The newest training snapshots."""
+    return list(collection.snapshots.filter(purpose=Snapshot.Purpose.TRAINING)[:limit])
+
+
+def offered_bases(collection: Collection, limit: int) -> list[ModelVersion]:
+    """The newest models of the collection that recipes train."""
+    return list(ModelVersion.objects.filter(known_in(collection), engine=TRAINED_ENGINE).distinct()[:limit])
 
 
 def evaluations_of(collection: Collection) -> QuerySet[Evaluation]:

@@ -10,18 +10,22 @@ from django.utils.translation import gettext as _
 
 from earmark.accounts.roles import Role
 from earmark.jobs.models import UNFINISHED, Status
-from earmark.jobs.services import cancel
 from earmark.recognition.models import Alias
 from earmark.recognition.registry import holder
 from earmark.speech.errors import EarmarkError
-from earmark.web.forms import LaunchForm
 from earmark.web.naming import STAGES, name_of
-from earmark.web.places import FORM, WRITE, Place, in_collection, page
+from earmark.web.places import FORM, WRITE, Place, in_collection, page, part
 from earmark.web.queries import trainings as queries
 from earmark.web.queries.home import labelled_since
+from earmark.web.training_forms import OFFERED, LaunchForm, RetryForm, defaults
 from earmark.web.views.telling import telling
+from training_jobs.devices import place_in_line
+from training_jobs.dry_run import dry_run
+from training_jobs.launchers.trainer_process import tail
 from training_jobs.models import TrainingJob
+from training_jobs.preparing import folder_of
 from training_jobs.services import launch
+from training_jobs.stopping import retry, stop_training
 
 DRAWN_AS_BANDS = ("warm-up", "mixed")
 
@@ -42,10 +46,18 @@ def training(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
     evaluations = {each.model_id: each for each in queries.evaluations_of(place.collection)}
     before, after = evaluations.get(one.base_id), evaluations.get(one.model_id or 0)
     is_running = one.job is not None and one.job.status in UNFINISHED
+    waits = is_running and one.phase == TrainingJob.Phase.WAITING
     context = {
         "training": one,
         "curves": curves,
-        "chart": {**_figures(curves), "words": _words(), "is_running": is_running},
+        "events": queries.events(one),
+        "before_it": place_in_line(one) if waits else None,
+        "devices": list(one.held_devices.values_list("name", flat=True)) if is_running else [],
+        "retry": RetryForm() if place.is_admin and _can_retry(one) else None,
+        "tracker_errors": [
+            (name, state["error"]) for name, state in one.trackers.items() if "error" in state
+        ],
+        "chart": {**_shown(curves), "words": _words(), "is_running": is_running},
         "metrics_url": reverse("web:training_metrics", args=[place.collection.slug, pk]),
         "stages": _stages(one, curves),
         "before": before,
@@ -68,15 +80,25 @@ def training_metrics(request: HttpRequest, place: Place, pk: int) -> HttpRespons
     newest = queries.newest_position(one)
     if is_running and request.GET.get("after") == str(newest):
         return HttpResponse(status=204)
-    return JsonResponse({**_figures(queries.curves(one)), "is_running": is_running})
+    return JsonResponse({**_shown(queries.curves(one)), "is_running": is_running})
+
+
+@in_collection(Role.MANAGER)
+def training_log(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
+    """The end of what trainer and platform wrote, for htmx."""
+    return part(request, place, "web/parts/log.html", {"lines": tail(folder_of(_training(place, pk)))})
 
 
 @in_collection(Role.ADMIN, FORM)
 def training_launch(request: HttpRequest, place: Place) -> HttpResponse:
-    form = LaunchForm(request.POST if request.method == "POST" else None)
+    form = _launch_form(request, place)
     if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
         try:
-            made = launch(collection=place.collection, by=place.person, **form.cleaned_data)
+            made = launch(
+                collection=place.collection, seed=given["seed"], priority=given["priority"], by=place.person,
+                **form.asked(),
+            )  # fmt: skip
         except EarmarkError as error:
             form.add_error(None, f"{error} ({error.error_id})")
         else:
@@ -84,24 +106,52 @@ def training_launch(request: HttpRequest, place: Place) -> HttpResponse:
     last = place.collection.training_jobs.first()
     context = {
         "form": form,
+        "defaults": defaults(),
         "champion": holder(place.collection, Alias.Name.CHAMPION),
-        "labelled": labelled_since(place.collection, None),
-        "labelled_since": labelled_since(place.collection, last),
-        "last": last,
+        "labelled_since": labelled_since(place.collection, last) if last else None,
     }
     return page(request, place, "web/training_launch.html", context, section="trainings")
 
 
 @in_collection(Role.ADMIN, WRITE)
+def training_dry_run(request: HttpRequest, place: Place) -> HttpResponse:
+    """What the form would do, for htmx; nothing is written."""
+    form = _launch_form(request, place)
+    context: dict[str, Any] = {"form": form}
+    if form.is_valid():
+        try:
+            context["found"] = dry_run(collection=place.collection, **form.asked())
+        except EarmarkError as error:
+            context["error"] = error
+    return part(request, place, "web/parts/dry_run.html", context)
+
+
+@in_collection(Role.ADMIN, WRITE)
 def training_cancel(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
-    one = _training(place, pk)
-    with telling(request, _("The training stops after saving where it is.")):
-        if one.job is None or one.job.is_finished:
-            raise EarmarkError(
-                "training:job:finished", _("This training is not running."), _("There is nothing to cancel.")
-            )
-        cancel(one.job)
+    one, hard = _training(place, pk), request.POST.get("hard") == "yes"
+    told = _("The training is being killed.") if hard else _("The training stops after saving where it is.")
+    with telling(request, told):
+        stop_training(one, hard=hard, by=place.person)
     return redirect("web:training", slug=place.collection.slug, pk=pk)
+
+
+@in_collection(Role.ADMIN, WRITE)
+def training_retry(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
+    with telling(request, _("The training is queued again.")):
+        retry(_training(place, pk), reason=request.POST.get("reason", ""), by=place.person)
+    return redirect("web:training", slug=place.collection.slug, pk=pk)
+
+
+def _launch_form(request: HttpRequest, place: Place) -> LaunchForm:
+    return LaunchForm(
+        request.POST if request.method == "POST" else None,
+        snapshots=queries.offered_snapshots(place.collection, OFFERED),
+        models=queries.offered_bases(place.collection, OFFERED),
+    )
+
+
+def _can_retry(one: TrainingJob) -> bool:
+    return one.model_id is None and (one.job is None or one.job.is_finished)
 
 
 def _training(place: Place, pk: int) -> TrainingJob:
@@ -109,12 +159,12 @@ def _training(place: Place, pk: int) -> TrainingJob:
     return get_object_or_404(rows, pk=pk, collection=place.collection)
 
 
-def _figures(curves: queries.Curves) -> dict[str, Any]:
-    figures = asdict(curves)
-    figures["stages"] = [
+def _shown(curves: queries.Curves) -> dict[str, Any]:
+    shown = asdict(curves)
+    shown["stages"] = [
         [name_of(name, STAGES), *span] for name, *span in curves.stages if name in DRAWN_AS_BANDS
     ]
-    return figures
+    return shown
 
 
 def _stages(one: TrainingJob, curves: queries.Curves) -> list[dict[str, Any]]:
@@ -136,6 +186,11 @@ def _words() -> dict[str, str]:
         "consistency_loss": _("Consistency"),
         "error_rate": _("Error rate on dev"),
         "step": _("Step"),
+        "variance_ratio": _("Gradient variance ratio"),
+        "learning_rate": _("Learning rate"),
+        "gradient_norm": _("Gradient norm"),
+        "samples_per_second": _("Clips a second"),
+        "gpu_bytes": _("GPU memory, GB"),
         "accepted": _("pseudo-labels accepted"),
         "of": _("of"),
     }

@@ -94,12 +94,59 @@ function options() {
 
 const { paint } = draw(element, options);
 
+// --- the other figures, each by itself, as soon as the trainer reports them
+const FIGURES = { variance_ratio: 1, learning_rate: 1, gradient_norm: 1, samples_per_second: 1, gpu_bytes: 1e9 };
+const small = document.getElementById("figures");
+const painted = new Map();
+
+function figureOptions(name) {
+  const style = look();
+  const points = figures.figures[name].map(([step, value]) => [step, value / FIGURES[name]]);
+  const axis = { axisLabel: { ...style.text, hideOverlap: true }, axisTick: { show: false }, type: "value" };
+  return {
+    grid: { left: 52, right: 12, top: 10, bottom: 24 },
+    tooltip: {
+      ...style.tooltip,
+      trigger: "axis",
+      formatter: ([one]) => tip(`${words.step} ${count(Math.round(one.axisValue))}`, [[words[name], one.value[1].toPrecision(3)]]),
+    },
+    xAxis: { ...axis, min: 0, max: figures.steps_total || "dataMax", axisLine: style.axisLine, splitLine: { show: false } },
+    yAxis: { ...axis, min: 0, splitNumber: 3, axisLine: { show: false }, splitLine: style.splitLine },
+    series: [{ type: "line", data: points, showSymbol: false, lineStyle: { width: 1.6, color: colour("series-1") }, itemStyle: { color: colour("series-1") } }],
+  };
+}
+
+function paintFigures() {
+  for (const name of Object.keys(FIGURES)) {
+    const points = figures.figures[name];
+    if (!points?.length) continue;
+    if (!painted.has(name)) {
+      const box = document.createElement("section");
+      box.className = "multiple";
+      const head = document.createElement("h3");
+      head.append(words[name], document.createElement("span"));
+      const chart = document.createElement("div");
+      chart.className = "chart low";
+      chart.setAttribute("role", "img");
+      chart.setAttribute("aria-label", words[name]);
+      box.append(head, chart);
+      small.append(box);
+      painted.set(name, { head, chart: draw(chart, () => figureOptions(name)) });
+    }
+    const { head, chart } = painted.get(name);
+    head.lastChild.textContent = (points.at(-1)[1] / FIGURES[name]).toPrecision(3);
+    chart.paint();
+  }
+}
+paintFigures();
+
 async function follow() {
   try {
     const answer = await fetch(`${element.dataset.url}?after=${figures.position}`);
     if (answer.status === 200) {
       figures = { ...(await answer.json()), words };
       paint();
+      paintFigures();
     } else if (answer.status !== 204) {
       return;
     }
