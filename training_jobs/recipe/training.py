@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from earmark.speech.model_folder import LoadedModel, save_model
 from training_jobs.recipe.aligning import with_aligner
+from training_jobs.recipe.calibrating import write_calibration
 from training_jobs.recipe.checkpoint import best_path, load_weights, save_best
 from training_jobs.recipe.clip_audio import ClipAudio
 from training_jobs.recipe.evaluation import dev_error
@@ -26,7 +27,7 @@ from training_jobs.recipe.metrics import MetricsWriter
 from training_jobs.recipe.prepare import read_job_folder
 from training_jobs.recipe.pseudo_labels import Interrupted, PseudoLabel
 from training_jobs.recipe.run import Run, only_one, open_run
-from training_jobs.recipe.sampling import batch_stream, generator
+from training_jobs.recipe.sampling import batch_stream, generator, in_step
 from training_jobs.recipe.schedules import MIXED, Epoch, consistency_weight, learning_rate, teacher_decay
 from training_jobs.recipe.steps import Example, optimiser_step
 
@@ -125,12 +126,11 @@ def _batches(run: Run, epoch: Epoch) -> Batches:
         "replay": [data.unlabelled[label.index].seconds for label in run.replay],
     }
     sizes = {"real": size, "pseudo": epoch.pseudo, "replay": epoch.replay}
-    return Batches(
-        **{
-            part: batch_stream(seconds[part], sizes[part], epoch.steps, generator(seed, part, epoch.index))
-            for part in sizes
-        }
-    )
+    streams = [
+        batch_stream(seconds[part], sizes[part], epoch.steps, generator(seed, part, epoch.index))
+        for part in sizes
+    ]
+    return Batches(*in_step(streams, list(seconds.values()), generator(seed, "order", epoch.index)))
 
 
 def _example(run: Run, index: int) -> Example:
@@ -142,7 +142,11 @@ def _pseudo_examples(
     run: Run, labels: Sequence[PseudoLabel], batches: Sequence[Sequence[int]], at: int
 ) -> list[Example]:
     drawn = [labels[i] for i in batches[at]] if batches else []
-    return [Example(run.audio(run.data.unlabelled[label.index]), label.text) for label in drawn]
+    power = run.job.recipe.pseudo_weight_power
+    return [
+        Example(run.audio(run.data.unlabelled[label.index]), label.text, label.trust**power)
+        for label in drawn
+    ]
 
 
 def _evaluate(run: Run, epoch: Epoch) -> None:
@@ -196,6 +200,7 @@ def _finish(run: Run) -> None:
     draft = run.data.folder.root / f"model-draft-{os.getpid()}"
     shutil.rmtree(draft, ignore_errors=True)
     save_model(chosen, draft)
+    write_calibration(run, chosen)
     run.report(
         "final",
         last.index,
