@@ -4,17 +4,31 @@ from typing import Any
 
 from earmark.datasets.models import Snapshot
 from earmark.datasets.snapshots import test_set
-from earmark.jobs.registry import Context, handler
+from earmark.jobs.models import Status
+from earmark.jobs.registry import Context, Later, handler
+from earmark.jobs.running import TRANSIENT, Cancelled, LeaseLost
 from earmark.recognition.models import ModelVersion
-from training_jobs import comparing, evaluation, services, training
+from training_jobs import comparing, evaluation, services, stopping, training
 from training_jobs.models import Comparison, TrainingJob
 
+UNDER_WAY = (Later, LeaseLost, Cancelled, *TRANSIENT)
+"""After these a training goes on, or what follows is done elsewhere."""
 
-@handler("training_jobs.train", queue="gpu")
+
+@handler(stopping.KIND, queue="gpu", cancel=stopping.cancel_job, cancelled=training.called_off)
 def train(context: Context, *, training_job_id: int) -> dict[str, Any]:
     """Train, register the model, and ask for its evaluation beside its base's."""
-    row = TrainingJob.objects.select_related("collection", "snapshot", "base").get(pk=training_job_id)
-    model = training.train(row, context)
+    row = TrainingJob.objects.select_related("collection", "snapshot", "base", "model").get(
+        pk=training_job_id
+    )
+    try:
+        model = training.train(row, context)
+    except UNDER_WAY:
+        raise
+    except Exception:
+        training.over(row, status=Status.FAILED)
+        raise
+    training.over(row, status=Status.SUCCEEDED)
     snapshot = test_set(row.collection)
     evaluations = [
         services.request_evaluation(model=each, snapshot=snapshot).pk

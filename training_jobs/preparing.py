@@ -10,6 +10,7 @@ from earmark.corpus.samples import samples_of
 from earmark.datasets.models import SnapshotItem
 from earmark.jobs.registry import Context
 from earmark.speech.audio import write_flac
+from training_jobs import disk_space
 from training_jobs.models import TrainingJob
 from training_jobs.recipe.manifest import ClipEntry
 from training_jobs.recipe.prepare import write_job
@@ -21,13 +22,17 @@ def folder_of(training: TrainingJob) -> Path:
 
 
 def prepare(training: TrainingJob, context: Context) -> Path:
-    """Write what is missing of the job folder; `job.toml` comes last, so its presence says the folder is whole."""
+    """Write what is missing of the job folder; `job.toml` comes last, so its presence says the folder is whole.
+
+    Raises EarmarkError `corpus:audio:*` where audio is gone or broken, `training:disk:no-space`, `training:data:*`.
+    """
     folder = folder_of(training)
     if (folder / "job.toml").exists():
         return folder
+    items = list(training.snapshot.items.select_related("clip").order_by("id"))
+    _refuse_full_disk(folder, sum(item.clip.seconds for item in items))
     audio = folder / "audio"
     audio.mkdir(parents=True, exist_ok=True)
-    items = list(training.snapshot.items.select_related("clip").order_by("id"))
     _write_audio([item.clip for item in items], audio, context)
     write_job(
         folder,
@@ -38,9 +43,17 @@ def prepare(training: TrainingJob, context: Context) -> Path:
         recipe=training.recipe,
         seed=training.seed,
         overrides=training.overrides,
-        device=settings.EARMARK.device,
+        device=settings.EARMARK.device.partition(":")[0],
+        **training.resources,
     )
     return folder
+
+
+def _refuse_full_disk(folder: Path, seconds: float) -> None:
+    """Raise EarmarkError `training:disk:no-space` where the audio alone would fill the disk."""
+    needed = disk_space.needed_bytes(seconds=seconds, weights=0, optimiser=0)
+    if disk_space.free_bytes(folder) < needed + settings.EARMARK.keep_free_bytes:
+        raise disk_space.no_space(folder, needed)
 
 
 def _write_audio(clips: list[Clip], audio: Path, context: Context) -> None:

@@ -13,12 +13,12 @@ from earmark.jobs.models import Job
 from earmark.jobs.services import submit
 from earmark.recognition.models import ModelVersion
 from earmark.recognition.registry import champion
-from earmark.speech.errors import EarmarkError
+from training_jobs import launching
 from training_jobs.models import TrainingJob
 from training_jobs.recipe.presets import preset
 from training_jobs.recipe.recipes import with_overrides
-
-TRAINED_ENGINE = "glm-asr"
+from training_jobs.resources import Resources, refuse_untrainable
+from training_jobs.stopping import queue_training
 
 
 def launch(
@@ -28,45 +28,40 @@ def launch(
     seed: int,
     overrides: dict[str, Any] | None = None,
     snapshot: Snapshot | None = None,
+    base: ModelVersion | None = None,
+    priority: int = 0,
+    resources: Resources | None = None,
     by: User | None = None,
 ) -> TrainingJob:
-    """Freeze what is labelled now (or take `snapshot`) and queue a training from the collection's champion.
+    """Freeze what is labelled now (or take `snapshot`) and queue a training from the champion (or `base`).
 
-    Raises EarmarkError `training:recipe:*` for an unknown recipe or setting, `training:base:engine` for a champion
-    that no recipe trains, before anything is written.
+    Of the trainings that wait, the one with the highest `priority` begins first. Raises EarmarkError
+    `training:recipe:*` for an unknown recipe or setting, `training:base:engine` for a model that no recipe trains,
+    `training:resources:*`, `training:launcher:*`, before anything is written.
     """
     with_overrides(preset(recipe), dict(overrides or {}))
-    _refuse_untrainable(champion(collection))
+    model, asked = base or champion(collection), resources or Resources()
+    refuse_untrainable(model)
+    asked.check()
+    launching.launcher()
     with transaction.atomic():
         training = TrainingJob.objects.create(
             collection=collection,
             snapshot=snapshot or take_snapshot(collection=collection, by=by),
-            base=champion(collection),
+            base=model,
             recipe=recipe,
             seed=seed,
             overrides=overrides or {},
+            resources=asked.as_dict(),
+            priority=priority,
             created_by=by,
         )
-        training.job = submit(
-            "training_jobs.train",
-            scope=collection.scope,
-            key=f"train:{training.pk}",
-            by=by,
-            max_attempts=20,
-            training_job_id=training.pk,
-        )
-        training.save(update_fields=["job"])
-        audit(by, "launch training", f"training job {training.pk}", recipe=recipe, seed=seed)
+        queue_training(training, by=by)
+        audit(
+            by, "launch training", f"training job {training.pk}", recipe=recipe, seed=seed, base=model.name,
+            priority=priority, **asked.as_dict(),
+        )  # fmt: skip
     return training
-
-
-def _refuse_untrainable(base: ModelVersion) -> None:
-    if base.engine != TRAINED_ENGINE:
-        raise EarmarkError(
-            "training:base:engine",
-            f"The champion {base.name} is of the engine {base.engine!r}; recipes train {TRAINED_ENGINE!r} alone.",
-            f"Make a model of the engine {TRAINED_ENGINE!r} the champion, then launch the training.",
-        )
 
 
 def request_evaluation(*, model: ModelVersion, snapshot: Snapshot, by: User | None = None) -> Job:

@@ -1,98 +1,73 @@
 """One training, from snapshot to registered model. Killed anywhere, it goes on from where it was."""
 
-import hashlib
-import shutil
-import time
-from importlib.metadata import version
-from pathlib import Path
 
 from django.conf import settings
 
-from earmark.jobs.registry import Context
+from earmark.jobs.models import Status
+from earmark.jobs.registry import Context, Later
+from earmark.jobs.running import Cancelled
 from earmark.recognition.models import ModelVersion
-from earmark.recognition.registry import register_model
-from training_jobs.child import EXIT_INTERRUPTED, Trainer
-from training_jobs.models import TrainingJob, TrainingMetric
+from training_jobs import devices, folders, trackers
+from training_jobs.launchers.launcher import Launcher
+from training_jobs.launching import launcher_of
+from training_jobs.models import HeldDevice, TrainingJob
+from training_jobs.phases import AT_WORK, Phase, Stop, move
 from training_jobs.preparing import prepare
-from training_jobs.recipe.metrics import Metric
-from training_jobs.recipe.prepare import read_metrics
+from training_jobs.registering import register
+from training_jobs.tending import tend
 
-WATCH_SECONDS = 1.0
+IN_LINE_SECONDS = 60.0
 
 
 def train(training: TrainingJob, context: Context) -> ModelVersion:
-    """Prepare the folder, run the trainer in a child process, keep its figures, register its model."""
+    """Wait for a device, prepare the folder, have the trainer run, register its model.
+
+    Raises Later while nobody needs to stay, Cancelled, and EarmarkError as `preparing.prepare` and `tending.tend` do.
+    """
+    if training.model is not None:
+        return training.model
+    name = training.handle.get("launcher") or settings.EARMARK.launcher
+    launcher = launcher_of(training)
+    _hold_devices(training, launcher, context)
     folder = prepare(training, context)
-    if not (folder / "model").is_dir():
-        _watch(training, folder, context)
-    copy_metrics(training, folder)
+    tend(training, launcher, folder, context, name)
+    move(training, context, among=AT_WORK, phase=Phase.REGISTERING)
     model = register(training, folder / "model")
     TrainingJob.objects.filter(pk=training.pk).update(model=model)
+    folders.tidy(folder)
     return model
 
 
-def _watch(training: TrainingJob, folder: Path, context: Context) -> None:
-    with Trainer(folder) as trainer:
-        while (code := trainer.poll()) is None:
-            newest = copy_metrics(training, folder)
-            if newest:
-                context.progress(newest.values["step"], newest.values["steps_total"], newest.values["stage"])
-            context.check()
-            time.sleep(WATCH_SECONDS)
-    if code == EXIT_INTERRUPTED:
-        raise ConnectionError("the trainer was interrupted; it goes on from its checkpoint")
-    if code != 0:
-        raise trainer.error(code)
+def _hold_devices(training: TrainingJob, launcher: Launcher, context: Context) -> None:
+    """Have devices, or wait in the line. Those of another host are given back: its worker is dead.
+
+    Raises Later, and Cancelled where the end of a training was asked for that has none.
+    """
+    here = devices.devices_here(stays=launcher.stays)
+    held = set(HeldDevice.objects.filter(training_job=training).values_list("name", flat=True))
+    if training.phase != Phase.WAITING and held and held <= set(here):
+        if training.phase == Phase.REGISTERING:
+            move(training, context, among=[Phase.REGISTERING], phase=Phase.RUNNING)
+        return
+    HeldDevice.objects.filter(training_job=training).delete()
+    if training.stop != Stop.NO and not training.handle:
+        raise Cancelled
+    if training.stop != Stop.NO:
+        move(training, context, among=Phase.values, phase=Phase.STOPPING)
+        return
+    move(training, context, among=Phase.values, phase=Phase.WAITING)
+    if not devices.admit(training, here):
+        context.progress(0, 0, f"waiting for {training.processes} of {', '.join(here)}")
+        raise Later(IN_LINE_SECONDS)
+    move(training, context, among=[Phase.WAITING], phase=Phase.PREPARING)
 
 
-def copy_metrics(training: TrainingJob, folder: Path) -> Metric | None:
-    """Bring new lines of `metrics.jsonl` into the database, each once; returns the newest."""
-    last = training.metrics.order_by("-position").first()
-    metrics, _ = read_metrics(folder, last.position if last else 0)
-    TrainingMetric.objects.bulk_create(
-        [
-            TrainingMetric(
-                training_job=training,
-                position=metric.position,
-                step=metric.values["step"],
-                stage=metric.values["stage"],
-                values=metric.values,
-            )
-            for metric in metrics
-        ],
-        ignore_conflicts=True,
-    )
-    return metrics[-1] if metrics else None
+def over(training: TrainingJob, *, status: str) -> None:
+    """The training ended as `status` says: its devices are free, trackers are told."""
+    devices.give_back(training)
+    trackers.close(training, status=status)
 
 
-def register(training: TrainingJob, made: Path) -> ModelVersion:
-    """Keep the model folder under the hash of its weights and register it with its lineage."""
-    name = f"{training.collection.slug}-{training.pk}-{_digest(made)[:12]}"
-    kept = settings.EARMARK.var / "models" / name
-    if not kept.exists():
-        part = kept.with_suffix(".part")
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(made, part)
-        part.rename(kept)
-    return register_model(
-        name=name,
-        source=str(kept),
-        parent=training.base,
-        lineage={
-            "snapshot": training.snapshot.digest,
-            "recipe": training.recipe,
-            "settings": training.overrides,
-            "seed": training.seed,
-            "code": version("earmark"),
-            "training_job": training.pk,
-        },
-    )
-
-
-def _digest(folder: Path) -> str:
-    """SHA-256 over the weight files in the order of their names."""
-    hashes = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            hashes.update(hashlib.file_digest(file, "sha256").digest())
-    return hashes.hexdigest()
+def called_off(*, training_job_id: int) -> None:
+    """What follows when the job of a training has been cancelled."""
+    over(TrainingJob.objects.get(pk=training_job_id), status=Status.CANCELLED)

@@ -109,7 +109,16 @@ WRITE = [
         body=lambda world: {"purpose": "test"},
     ),
     Row(method="POST", path=f"{IN}training-jobs/", needs=Role.ADMIN, status=202),
+    Row(method="POST", path=f"{IN}training-jobs/dry-run/", needs=Role.ADMIN),
     Row(method="POST", path="training-jobs/{pk}/cancel/", needs=Role.ADMIN, status=202),
+    Row(
+        method="POST",
+        path="training-jobs/{pk}/retry/",
+        needs=Role.ADMIN,
+        status=409,
+        body=lambda world: {"reason": "the disk was full"},
+    ),
+    Row(path="training-jobs/{pk}/log/", needs=Role.MANAGER),
     Row(method="POST", path="jobs/{pk}/cancel/", needs=Role.ADMIN, status=202),
     Row(
         method="POST",

@@ -32,6 +32,8 @@ def main(jobdir: Path, number: int, processes: int, beat_seconds: float) -> None
     SIGTERM or SIGINT, or a stop.json in JOBDIR, are passed on: the trainer saves a checkpoint and ends with 75.
     Ends with the trainer's exit code.
     """
+    if attendance.asked_to_stop(jobdir, number):
+        sys.exit(STOPPED)
     trainer_process.wait_until_free(jobdir)
     process = trainer_process.spawn(jobdir, trainer_process.command(jobdir, processes))
 

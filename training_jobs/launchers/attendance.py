@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from training_jobs.launchers.launcher import LOST, Handle, Launch
 
@@ -60,12 +61,17 @@ def ask_to_stop(launch: Launch, *, hard: bool) -> None:
     _replace(launch.folder / STOP, {"number": launch.number, "hard": hard})
 
 
+def forbid(folder: Path, *, below: int) -> None:
+    """No start before number `below` shall live on, or begin late."""
+    _replace(folder / STOP, {"number": below - 1, "hard": True})
+
+
 def asked_to_stop(folder: Path, number: int) -> str:
-    """`gently` or `hard` where that start was asked to stop, else empty."""
+    """`gently` or `hard` where that start, or a later one, was asked to stop, else empty."""
     found = _read(folder / STOP)
-    if not found or found["number"] != number:
+    if not found or found["number"] < number:
         return ""
-    return "hard" if found["hard"] else "gently"
+    return "hard" if found["hard"] or found["number"] > number else "gently"
 
 
 def code_of(launch: Launch, handle: Handle, *, silent_seconds: float = SILENT_SECONDS) -> int | None:
@@ -90,7 +96,7 @@ def _replace(path: Path, values: dict[str, object]) -> None:
     part.rename(path)
 
 
-def _read(path: Path) -> dict[str, object] | None:
+def _read(path: Path) -> dict[str, Any] | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

@@ -50,14 +50,14 @@ class CommandLauncher:
         )
         ended = shlex.quote(str(_ended(launch)))
         with (launch.folder / OUTPUT).open("ab") as output:
-            child = subprocess.Popen(
-                ["sh", "-c", f"( {filled}\n); echo $? > {ended}.part; mv {ended}.part {ended}"],
+            subprocess.run(
+                ["sh", "-c", f"(( {filled}\n); echo $? > {ended}.part; mv {ended}.part {ended}) &"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                check=True,
             )
-        _reap(child)
         return {}
 
     def poll(self, launch: Launch, handle: Handle) -> int | None:
@@ -78,14 +78,8 @@ class CommandLauncher:
         """Leave word in the folder for the attendant."""
         attendance.ask_to_stop(launch, hard=hard)
 
-
-_running: "list[subprocess.Popen[bytes]]" = []
-
-
-def _reap(child: "subprocess.Popen[bytes]") -> None:
-    """Keep `child` until it has ended, and forget those that have: no zombie stays behind."""
-    _running[:] = [one for one in _running if one.poll() is None]
-    _running.append(child)
+    def leave(self, handle: Handle) -> None:
+        """It goes on without any worker."""
 
 
 def _ended(launch: Launch) -> Path:

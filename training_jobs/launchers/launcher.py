@@ -45,3 +45,6 @@ class Launcher(Protocol):
 
     def stop(self, launch: Launch, handle: Handle, *, hard: bool) -> None:
         """Have it save a checkpoint and leave; `hard`: kill it. Nothing happens to what has ended."""
+
+    def leave(self, handle: Handle) -> None:
+        """The worker goes: what must not live without it saves a checkpoint and ends."""

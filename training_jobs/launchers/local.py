@@ -9,6 +9,7 @@ from contextlib import suppress
 from training_jobs.launchers import trainer_process
 from training_jobs.launchers.launcher import STOPPED, Handle, Launch
 
+STOP_SECONDS = 30.0
 _children: "dict[int, subprocess.Popen[bytes]]" = {}
 
 
@@ -27,8 +28,8 @@ class LocalLauncher:
 
     def poll(self, launch: Launch, handle: Handle) -> int | None:
         """The exit code of our child; one that another worker had is ended by now, or saves its checkpoint."""
-        child = _children.get(handle["pid"])
-        if child is None or handle["host"] != socket.gethostname():
+        child = _children.get(handle.get("pid", 0))
+        if child is None or handle.get("host") != socket.gethostname():
             return STOPPED if trainer_process.is_free(launch.folder) else None
         code = child.poll()
         if code is not None:
@@ -37,7 +38,7 @@ class LocalLauncher:
 
     def stop(self, launch: Launch, handle: Handle, *, hard: bool) -> None:
         """SIGTERM for the trainer, or SIGKILL for it and all it started."""
-        child = _children.get(handle["pid"])
+        child = _children.get(handle.get("pid", 0))
         if child is None or child.poll() is not None:
             return
         with suppress(ProcessLookupError):
@@ -46,14 +47,14 @@ class LocalLauncher:
             else:
                 child.terminate()
 
-    def leave(self, handle: Handle, *, seconds: float) -> None:
-        """The worker cannot stay: let the trainer save a checkpoint, kill it when that takes over `seconds`."""
-        child = _children.pop(handle["pid"], None)
+    def leave(self, handle: Handle) -> None:
+        """Let the trainer save a checkpoint; kill it when that takes over STOP_SECONDS."""
+        child = _children.pop(handle.get("pid", 0), None)
         if child is None or child.poll() is not None:
             return
         child.terminate()
         try:
-            child.wait(seconds)
+            child.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()

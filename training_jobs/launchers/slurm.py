@@ -97,6 +97,9 @@ class SlurmLauncher:
         if hard or attendance.read(launch.folder, launch.number) is None:
             self._job(launch, handle).cancel(check=False)
 
+    def leave(self, handle: Handle) -> None:
+        """It goes on without any worker."""
+
     def _job(self, launch: Launch, handle: Handle) -> Any:
         kind = {"slurm": self._submitit.SlurmJob, "local": self._submitit.LocalJob}[handle["cluster"]]
         return kind(folder=launch.folder / FOLDER, job_id=handle["job"])

@@ -8,7 +8,6 @@ from earmark.speech.aligner_training import train_aligner
 from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.model_folder import LoadedModel
 from earmark.speech.spelling import spell
-from training_jobs.recipe.labelling import take_up_labels
 from training_jobs.recipe.pseudo_labels import Interrupted
 from training_jobs.recipe.run import Run
 from training_jobs.recipe.sampling import generator
@@ -42,8 +41,6 @@ def with_aligner(run: Run, chosen: LoadedModel) -> LoadedModel:
 
 
 def _clips(run: Run) -> tuple[list[np.ndarray], list[str]]:
-    if run.progress.labelling_pass != run.labels_of_pass:
-        take_up_labels(run, epoch=run.plan.epochs[-1].index)
     data = run.data
     trusted = [(data.unlabelled[label.index], label.text) for label in (*run.labels, *run.replay)]
     known = [(entry, entry.text) for entry in data.labelled]

@@ -1,8 +1,10 @@
 """Checkpoints that a kill at any moment cannot spoil: written under another name, flushed, then renamed."""
 
+import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from safetensors.torch import load_file, save_file
 from earmark.speech.errors import EarmarkError
 
 _PREFIX = "save-"
+_PROGRESS = "progress.json"
+_SUMS = "sha256.json"
 
 
 @dataclass
@@ -41,71 +45,74 @@ class Progress:
     seconds: float = 0.0
 
 
-def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Parameters and buffers by name, tied ones once."""
-    tensors = dict(module.named_parameters()) | dict(module.named_buffers())
-    return {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+@dataclass(frozen=True)
+class State:
+    """What a checkpoint holds beside `Progress`: `names` are those of the parameters that learn."""
+
+    names: Sequence[str]
+    student: torch.nn.Module
+    teacher: torch.nn.Module
+    optimiser: torch.optim.Optimizer
 
 
-def load_weights(module: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> None:
+def weights(module: torch.nn.Module, names: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Those parameters of the module, on the CPU."""
+    return {name: module.get_parameter(name).detach().contiguous().cpu() for name in names}
+
+
+def load_weights(module: torch.nn.Module, names: Sequence[str], tensors: Mapping[str, torch.Tensor]) -> None:
     """Copy `tensors` (from `weights`) into the module. Raises KeyError where one is missing."""
-    own = dict(module.named_parameters()) | dict(module.named_buffers())
     with torch.no_grad():
-        for name, tensor in own.items():
-            tensor.copy_(tensors[name])
+        for name in names:
+            module.get_parameter(name).copy_(tensors[name])
 
 
 def save_checkpoint(
-    folder: Path,
-    *,
-    progress: Progress,
-    student: torch.nn.Module,
-    teacher: torch.nn.Module,
-    optimiser: torch.optim.Optimizer,
-    guard: dict[str, torch.Tensor],
+    folder: Path, state: State, *, progress: Progress, guard: Mapping[str, torch.Tensor]
 ) -> None:
-    """Write the next `folder/save-<number>`, then drop older ones and best weights no longer referred to."""
+    """Write the next `folder/save-<number>`, then drop all but it and the one before, and best weights of neither."""
     folder.mkdir(parents=True, exist_ok=True)
-    latest = latest_checkpoint(folder)
-    number = int(latest.name.removeprefix(_PREFIX)) + 1 if latest else 1
+    known = checkpoints(folder)
+    number = int(known[0].name.removeprefix(_PREFIX)) + 1 if known else 1
     final = folder / f"{_PREFIX}{number:09d}"
     draft = folder / f"draft-{os.getpid()}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
-    save_file(weights(student), draft / "student.safetensors")
-    save_file(weights(teacher), draft / "teacher.safetensors")
-    torch.save({"optimiser": optimiser.state_dict(), "guard": guard}, draft / "optimiser.pt")
-    (draft / "progress.json").write_text(json.dumps(asdict(progress)), encoding="utf-8")
+    save_file(weights(state.student, state.names), draft / "student.safetensors")
+    save_file(weights(state.teacher, state.names), draft / "teacher.safetensors")
+    torch.save({"optimiser": state.optimiser.state_dict(), "guard": dict(guard)}, draft / "optimiser.pt")
+    (draft / _PROGRESS).write_text(json.dumps(asdict(progress)), encoding="utf-8")
+    sums = {path.name: _digest(path) for path in sorted(draft.iterdir())}
+    (draft / _SUMS).write_text(json.dumps(sums), encoding="utf-8")
     for path in draft.iterdir():
         _flush(path)
     draft.rename(final)
     _flush(folder)
-    _tidy(folder, final, progress)
+    _tidy(folder)
 
 
-def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint, None where there is none."""
-    return max(folder.glob(f"{_PREFIX}*"), default=None) if folder.exists() else None
+def checkpoints(folder: Path) -> list[Path]:
+    """The complete checkpoints, newest first: two of them, or fewer where a run has only begun."""
+    return sorted(folder.glob(f"{_PREFIX}*"), reverse=True) if folder.exists() else []
 
 
-def load_checkpoint(
-    path: Path,
-    *,
-    student: torch.nn.Module,
-    teacher: torch.nn.Module,
-    optimiser: torch.optim.Optimizer,
-) -> tuple[Progress, dict[str, torch.Tensor]]:
+def load_checkpoint(path: Path, state: State) -> tuple[Progress, dict[str, torch.Tensor]]:
     """Put a checkpoint back; returns where the run stood and the guard's state.
 
-    Raises EarmarkError `training:checkpoint:unreadable` where it does not fit this model or is damaged.
+    Raises EarmarkError `training:checkpoint:unreadable` where it does not fit this model or any of its files is not as
+    it was written.
     """
     try:
-        load_weights(student, load_file(path / "student.safetensors"))
-        load_weights(teacher, load_file(path / "teacher.safetensors"))
+        sums = json.loads((path / _SUMS).read_text(encoding="utf-8"))
+        changed = [name for name, digest in sums.items() if _digest(path / name) != digest]
+        if changed:
+            raise ValueError(f"{', '.join(changed)} changed since it was written")
+        progress = Progress(**json.loads((path / _PROGRESS).read_text(encoding="utf-8")))
         rest: dict[str, Any] = torch.load(path / "optimiser.pt", weights_only=True)
-        optimiser.load_state_dict(rest["optimiser"])
-        progress = Progress(**json.loads((path / "progress.json").read_text(encoding="utf-8")))
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        load_weights(state.student, state.names, load_file(path / "student.safetensors"))
+        load_weights(state.teacher, state.names, load_file(path / "teacher.safetensors"))
+        state.optimiser.load_state_dict(rest["optimiser"])
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
         raise EarmarkError(
             "training:checkpoint:unreadable",
             f"The checkpoint {path} cannot be taken up: {error!r}.",
@@ -114,11 +121,16 @@ def load_checkpoint(
     return progress, rest["guard"]
 
 
-def save_best(folder: Path, step: int, model: torch.nn.Module) -> None:
+def put_aside(path: Path) -> None:
+    """Let a damaged checkpoint count no longer; it is dropped when the next one is saved."""
+    path.rename(path.with_name(f"damaged-{path.name}-{os.getpid()}"))
+
+
+def save_best(folder: Path, step: int, tensors: dict[str, torch.Tensor]) -> None:
     """Keep these weights as the best so far; they count once a checkpoint refers to `step`."""
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f"draft-best-{os.getpid()}"
-    save_file(weights(model), draft)
+    save_file(tensors, draft)
     _flush(draft)
     draft.rename(best_path(folder, step))
 
@@ -127,13 +139,26 @@ def best_path(folder: Path, step: int) -> Path:
     return folder / f"best-{step:09d}.safetensors"
 
 
-def _tidy(folder: Path, current: Path, progress: Progress) -> None:
-    best = best_path(folder, progress.best_step)
+def _tidy(folder: Path) -> None:
+    kept = checkpoints(folder)[:2]
+    best = {best_path(folder, step) for step in map(_best_step, kept)}
     for path in folder.iterdir():
-        if path.name.startswith((_PREFIX, "draft-")) and path != current:
+        if path.name.startswith((_PREFIX, "draft-", "damaged-")) and path not in kept:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        elif path.name.startswith("best-") and path != best:
+        elif path.name.startswith("best-") and path not in best:
             path.unlink()
+
+
+def _best_step(checkpoint: Path) -> int:
+    try:
+        return int(json.loads((checkpoint / _PROGRESS).read_text(encoding="utf-8"))["best_step"])
+    except (OSError, ValueError, KeyError):
+        return -1
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flush(path: Path) -> None:

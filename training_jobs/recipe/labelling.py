@@ -5,11 +5,11 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from earmark.speech.glm import GlmAsrEngine
+from training_jobs.recipe.adapters import plain
 from training_jobs.recipe.manifest import ClipEntry
 from training_jobs.recipe.mean_teacher import copy_weights
 from training_jobs.recipe.pseudo_labels import Hearing, PseudoLabel, accept, hear_pool
@@ -67,7 +67,8 @@ def refresh_labels(run: Run, epoch: Epoch) -> None:
         return
     found = take_up_labels(run, epoch=epoch.index)
     if progress.step == progress.labelled_step:
-        _keep_for_people(run, found)
+        if run.processes.is_first:
+            _keep_for_people(run, found)
         clips = len(found.hearings)
         values: dict[str, float] = {f"refused_{name}": n for name, n in sorted(found.refused.items())}
         if recipe.pseudo_score == "calibrated":
@@ -132,22 +133,36 @@ def _keep_for_people(run: Run, found: Pass) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
+def know_labels(run: Run, *, epoch: int) -> None:
+    """Know what is trusted of the newest pass where a run that was taken up again does not yet."""
+    if run.progress.labelling_pass != run.labels_of_pass:
+        take_up_labels(run, epoch=epoch)
+
+
 def _hear(
     run: Run, name: str, number: int, entries: Sequence[ClipEntry], indices: Sequence[int], *, epoch: int
 ) -> list[Hearing]:
+    """All hearings of a pass: each process hears its share into a file of its own, then all are read."""
     run.data.folder.checkpoint.mkdir(exist_ok=True)
-    return hear_pool(
-        _path(run, name, number),
-        entries,
-        indices,
-        run.audio,
-        GlmAsrEngine(replace(run.learner.teacher, aligner=None)),
-        voice=run.voice,
-        batch_seconds=run.job.hearing_batch_seconds,
-        report=run.reporter("pseudo", epoch, len(indices)),
-        stopping=run.stopping,
-    )
+    engine = GlmAsrEngine(replace(plain(run.learner.teacher), aligner=None))
+    processes = run.processes
+    report = run.reporter("pseudo", epoch, len(indices))
 
+    def heard(rank: int) -> list[Hearing]:
+        part = f"-{rank}of{processes.count}" if processes.count > 1 else ""
+        return hear_pool(
+            run.data.folder.checkpoint / f"{name}-{number:03d}{part}.jsonl",
+            entries,
+            indices[rank :: processes.count],
+            run.audio,
+            engine,
+            voice=run.voice,
+            batch_seconds=run.job.hearing_batch_seconds,
+            report=lambda count: report(count * processes.count),
+            stopping=run.stopping,
+        )
 
-def _path(run: Run, name: str, number: int) -> Path:
-    return run.data.folder.checkpoint / f"{name}-{number:03d}.jsonl"
+    own = heard(processes.rank)
+    processes.wait()
+    others = [heard(rank) for rank in range(processes.count) if rank != processes.rank]
+    return sorted((one for part in (own, *others) for one in part), key=lambda one: one.index)

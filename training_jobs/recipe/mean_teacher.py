@@ -6,9 +6,14 @@ import torch
 
 
 def make_teacher(student: torch.nn.Module) -> torch.nn.Module:
-    """A copy of the student in float32 that takes no gradient."""
-    teacher = copy.deepcopy(student).float().eval()
-    teacher.requires_grad_(False)
+    """A copy of the student that takes no gradient: what learns in float32, what does not shared with the student."""
+    frozen = [p for p in student.parameters() if not p.requires_grad]
+    teacher = copy.deepcopy(student, {id(parameter): parameter for parameter in frozen}).eval()
+    for name, parameter in student.named_parameters():
+        if parameter.requires_grad:
+            mine = teacher.get_parameter(name)
+            mine.data = mine.data.float()
+            mine.requires_grad_(False)
     return teacher
 
 
@@ -30,5 +35,7 @@ def update_teacher(teacher: torch.nn.Module, student: torch.nn.Module, decay: fl
 
 
 def _pairs(a: torch.nn.Module, b: torch.nn.Module) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """What the two have each of their own."""
     parameters = list(zip(a.parameters(), b.parameters(), strict=True))
-    return parameters + list(zip(a.buffers(), b.buffers(), strict=True))
+    both = parameters + list(zip(a.buffers(), b.buffers(), strict=True))
+    return [(mine, other) for mine, other in both if mine is not other]

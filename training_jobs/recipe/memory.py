@@ -53,8 +53,8 @@ def estimate(base_model: str, recipe: Recipe, *, precision: str, longest_seconds
     `precision` is the job's, `float32` or `bfloat16`. What learns is kept in float32 with its gradient, AdamW's two
     moments and the teacher's average; what is frozen once, in the files' own type under `bfloat16`, and the teacher
     shares it. Activations are those of one micro-batch of the longest clips, after Korthikanti et al. (2022) for
-    attention that keeps no matrix of scores; under `bfloat16` the passes keep a copy of what learns in that type. Raises EarmarkError `recognition:model:unavailable` where the model's
-    configuration cannot be read.
+    attention that keeps no matrix of scores; under `bfloat16` the passes keep a copy of what learns in that type.
+    Raises EarmarkError `recognition:model:unavailable` where the model's configuration cannot be read.
     """
     config, manifest = _shape(base_model)
     counted = count(config, recipe)
@@ -122,9 +122,10 @@ def _activations(config: GlmAsrConfig, recipe: Recipe, window: float, precision:
     texts = clips * window * _TEXT_TOKENS_PER_SECOND
     tokens = clips * (window * _AUDIO_TOKENS_PER_SECOND + _PROMPT_TOKENS) + texts
     spared = recipe.adaptation.gradient_checkpointing
+    text_config: Any = config.text_config
     heard = _kept(config.audio_config, frames, gates=2, spared=spared, learns=recipe.adaptation.encoder)
-    written = _kept(config.text_config, tokens, gates=4, spared=spared, learns=True)
-    logits = 3 * texts * config.text_config.vocab_size
+    written = _kept(text_config, tokens, gates=4, spared=spared, learns=True)
+    logits = 3 * texts * text_config.vocab_size
     return round(number * (heard + written) + 4 * logits)
 
 

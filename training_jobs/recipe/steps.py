@@ -1,26 +1,21 @@
 """One optimiser step: losses on real labels and on pseudo-labels, their gradients, the teacher's average."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 
-from earmark.speech.examples import training_batch
+from earmark.speech.errors import EarmarkError
 from earmark.speech.model_folder import LoadedModel
-from training_jobs.recipe.augmentation import disturb, mask_features
+from training_jobs.recipe.adapters import learned
+from training_jobs.recipe.forward import next_tokens
 from training_jobs.recipe.gradient_guard import GradientGuard, sample_gradient
-from training_jobs.recipe.losses import IGNORED, consistency, cross_entropy, first_label_position
-from training_jobs.recipe.recipes import Augmentation, Recipe
+from training_jobs.recipe.learning_examples import Example
+from training_jobs.recipe.losses import consistency, cross_entropy
+from training_jobs.recipe.processes import Processes
+from training_jobs.recipe.recipes import Recipe
 
-
-@dataclass(frozen=True)
-class Example:
-    """A clip to learn: samples float32 [n], the text, how much it counts."""
-
-    samples: np.ndarray
-    text: str
-    weight: float = 1.0
+_FRAMES_PER_SECOND = 100
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,10 @@ class Losses:
 
 @dataclass(frozen=True)
 class Learner:
-    """The student that learns and the teacher that averages it, with what a step needs beside them."""
+    """The student that learns and the teacher that averages it, with what a step needs beside them.
+
+    `micro_batch_seconds` is the job's: most audio in one pass, 0 for no such limit.
+    """
 
     student: LoadedModel
     teacher: LoadedModel
@@ -41,20 +39,32 @@ class Learner:
     guard: GradientGuard
     recipe: Recipe
     precision: str
+    processes: Processes = field(default_factory=Processes)
+    micro_batch_seconds: float = 0.0
 
     def autocast(self) -> torch.autocast:
-        """Forward passes in bfloat16 where the job says so; weights, averages and losses stay float32."""
+        """Forward passes in bfloat16 where the job says so; what learns, averages and losses stay float32."""
         return torch.autocast(
             self.student.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"
         )
 
+    @property
+    def names(self) -> list[str]:
+        """Of the parameters that learn."""
+        return learned(self.student.model)
+
 
 @dataclass(frozen=True)
 class Part:
-    """Clips of one kind in a batch: what share of its gradient is theirs, and how far they are held to the teacher."""
+    """This process's clips of one kind in a batch.
+
+    `share` of the batch's gradient is theirs, `tokens` is what the clips of all processes count together, and
+    `consistency_weight` how far they are held to the teacher.
+    """
 
     examples: Sequence[Example]
     share: float
+    tokens: float
     consistency_weight: float = 0.0
 
 
@@ -66,46 +76,73 @@ def optimiser_step(
     replay: Sequence[Example],
     learning_rate: float,
     consistency_weight: float,
-    rng: np.random.Generator,
 ) -> tuple[Losses, Losses | None, float]:
     """Learn from one batch, each part by its share of the clips; only pseudo-labels are held to the teacher.
 
-    Returns the losses on real and on pseudo-labelled clips (None without any) and the gradient's norm before clipping.
-    The parts share their passes through the model, unless the guard must see their gradients apart.
+    The clips are this process's, what is returned is of all processes: the losses on real and on pseudo-labelled clips
+    (None without any) and the gradient's norm before clipping. The parts share their passes through the model, unless
+    the guard must see their gradients apart. Raises EarmarkError `training:loss:not-finite`, the weights untouched.
     """
+    model, guard, all_of = learner.student.model, learner.guard, learner.processes
     learner.optimiser.zero_grad(set_to_none=True)
-    clips = len(real) + len(pseudo) + len(replay)
-    of_real, of_replay = Part(real, len(real) / clips), Part(replay, len(replay) / clips)
-    of_pseudo = Part(pseudo, len(pseudo) / clips, consistency_weight)
-    if pseudo and learner.guard.ratio_limit > 0:
-        (real_losses,) = _backward(learner, [of_real], rng)
-        before = sample_gradient(learner.student.model)
-        (pseudo_losses,) = _backward(learner, [of_pseudo], rng)
-        added = sample_gradient(learner.student.model) - before
-        learner.guard.add(before * (clips / len(real)), len(real), added * (clips / len(pseudo)), len(pseudo))
-        _backward(learner, [of_replay], rng)
+    counts = all_of.total([float(len(kind)) for kind in (real, pseudo, replay)])
+    tokens = all_of.total([sum(one.tokens for one in kind) for kind in (real, pseudo, replay)])
+    weights = (0.0, consistency_weight, 0.0)
+    of_real, of_pseudo, of_replay = (
+        Part(kind, count / sum(counts), all_tokens, weight)
+        for kind, count, all_tokens, weight in zip(
+            (real, pseudo, replay), counts, tokens, weights, strict=True
+        )
+    )
+    if counts[1] and guard.ratio_limit > 0:
+        found = _backward(learner, [of_real])
+        before = all_of.sum_vector(sample_gradient(model))
+        found += _backward(learner, [of_pseudo])
+        added = all_of.sum_vector(sample_gradient(model)) - before
+        guard.add(before / of_real.share, int(counts[0]), added / of_pseudo.share, int(counts[1]))
+        found += _backward(learner, [of_replay])
     else:
-        real_losses, pseudo_losses, _ = _backward(learner, [of_real, of_pseudo, of_replay], rng)
-    norm = torch.nn.utils.clip_grad_norm_(learner.student.model.parameters(), learner.recipe.clip_norm)
+        found = _backward(learner, [of_real, of_pseudo, of_replay])
+    all_of.sum_gradients(model.parameters())
+    sums = all_of.total([value for one in found for value in (one.cross_entropy, one.consistency)])
+    norm = torch.nn.utils.clip_grad_norm_(
+        [one for one in model.parameters() if one.grad is not None], learner.recipe.clip_norm
+    )
+    _require_finite(float(norm), sums)
     for group in learner.optimiser.param_groups:
         group["lr"] = learning_rate
     learner.optimiser.step()
-    return real_losses, pseudo_losses if pseudo else None, float(norm)
+    return Losses(*sums[:2]), Losses(*sums[2:4]) if counts[1] else None, float(norm)
 
 
-def _backward(learner: Learner, parts: Sequence[Part], rng: np.random.Generator) -> list[Losses]:
+def _require_finite(norm: float, losses: Sequence[float]) -> None:
+    if not all(map(_is_finite, (norm, *losses))):
+        told = ", ".join(f"{loss:g}" for loss in losses[::2])
+        raise EarmarkError(
+            "training:loss:not-finite",
+            f"The losses on labelled, pseudo-labelled and replayed clips are {told}, the gradient's norm is {norm:g}: "
+            "the weights would be lost and were left as they are.",
+            "Lower learning_rate or clip_norm, or set precision to float32; the last checkpoint is kept. If it fails "
+            "at once, listen to the clips of the batch.",
+        )
+
+
+def _is_finite(value: float) -> bool:
+    return abs(value) < float("inf")
+
+
+def _backward(learner: Learner, parts: Sequence[Part]) -> list[Losses]:
     """Add each part's share of the gradient of its mean losses, a micro-batch of all parts at a time."""
     totals = [Losses() for _ in parts]
     rows = [(example, at) for at, part in enumerate(parts) for example in part.examples]
-    size = learner.recipe.micro_batch_size
-    for first in range(0, len(rows), size):
-        chosen = rows[first : first + size]
+    for chosen in micro_batches(rows, learner.recipe.micro_batch_size, learner.micro_batch_seconds):
         kinds = [at for _, at in chosen]
         held = [parts[at].consistency_weight > 0 for at in kinds]
-        losses = _losses(learner, [example for example, _ in chosen], kinds, held, rng)
+        examples = [example for example, _ in chosen]
         scaled = []
-        for at, (entropy, apart) in losses.items():
-            of_part = kinds.count(at) / len(parts[at].examples)
+        for at, (entropy, apart) in _losses(learner, examples, kinds, held).items():
+            here = sum(one.tokens for one, kind in chosen if kind == at)
+            of_part = here / max(parts[at].tokens, 1e-8)
             scaled.append(parts[at].share * of_part * (entropy + parts[at].consistency_weight * apart))
             totals[at] = Losses(
                 totals[at].cross_entropy + of_part * entropy.item(),
@@ -115,37 +152,48 @@ def _backward(learner: Learner, parts: Sequence[Part], rng: np.random.Generator)
     return totals
 
 
+def micro_batches(
+    rows: Sequence[tuple[Example, int]], clips: int, seconds: float
+) -> list[list[tuple[Example, int]]]:
+    """Rows in passes of at most `clips` clips and `seconds` of padded audio (0: any), neighbours in length together.
+
+    A clip longer than that is alone. Where all fit in one pass they keep their order.
+    """
+    most = seconds * _FRAMES_PER_SECOND or float("inf")
+    if len(rows) <= clips and sum(example.frames for example, _ in rows) <= most:
+        return [list(rows)] if rows else []
+    batches: list[list[tuple[Example, int]]] = []
+    for row in sorted(rows, key=lambda one: -one[0].frames):
+        last = batches[-1] if batches else []
+        if not last or len(last) == clips or last[0][0].frames * (len(last) + 1) > most:
+            batches.append([])
+        batches[-1].append(row)
+    return batches
+
+
 def _losses(
-    learner: Learner,
-    examples: Sequence[Example],
-    kinds: Sequence[int],
-    held: Sequence[bool],
-    rng: np.random.Generator,
+    learner: Learner, examples: Sequence[Example], kinds: Sequence[int], held: Sequence[bool]
 ) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
     """By kind: cross-entropy on disturbed audio and, of the clips that are `held`, the divergence from the teacher.
 
     The teacher hears the clean audio. `kinds` and `held` go clip by clip.
     """
     device = learner.student.device
-    options = learner.recipe.augmentation
-    texts = [example.text for example in examples]
-    disturbed = [disturb(example.samples, options, rng) for example in examples]
-    batch = masked(training_batch(learner.student, disturbed, texts), options, rng)
     with learner.autocast():
-        heard = next_tokens(learner.student.model, batch)
+        heard = next_tokens(
+            learner.student.model,
+            [one.heard for one in examples],
+            encoder_learns=learner.recipe.adaptation.encoder,
+        )
     weights = torch.tensor([example.weight for example in examples], device=device)[heard.clips]
     kind = torch.tensor(kinds, device=device)[heard.clips]
-    to_teacher = [example for example, is_held in zip(examples, held, strict=True) if is_held]
-    apart = torch.zeros((), device=device)
+    to_teacher = [one.clean for one, is_held in zip(examples, held, strict=True) if is_held and one.clean]
+    apart = nothing = torch.zeros((), device=device)
     if to_teacher:
-        clean = training_batch(
-            learner.teacher, [one.samples for one in to_teacher], [one.text for one in to_teacher]
-        )
         with learner.autocast(), torch.no_grad():
-            expected = next_tokens(learner.teacher.model, clean)
+            expected = next_tokens(learner.teacher.model, to_teacher)
         shared = torch.tensor(held, device=device)[heard.clips]
         apart = consistency(heard.logits[shared], expected.logits, weights[shared])
-    nothing = torch.zeros((), device=device)
     return {
         at: (
             cross_entropy(heard.logits[kind == at], heard.labels[kind == at], weights[kind == at]),
@@ -153,35 +201,3 @@ def _losses(
         )
         for at in dict.fromkeys(kinds)
     }
-
-
-def masked(
-    batch: dict[str, torch.Tensor], options: Augmentation, rng: np.random.Generator
-) -> dict[str, torch.Tensor]:
-    """The batch with SpecAugment on its features."""
-    frames = batch["input_features_mask"].sum(-1)
-    return {**batch, "input_features": mask_features(batch["input_features"], frames, options, rng)}
-
-
-@dataclass(frozen=True)
-class NextTokens:
-    """Every token a batch is to learn, clip by clip: `logits` [tokens, vocabulary], `labels` and `clips` [tokens]."""
-
-    logits: torch.Tensor
-    labels: torch.Tensor
-    clips: torch.Tensor
-
-
-def next_tokens(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> NextTokens:
-    """What the model expects where `batch` has labels.
-
-    Logits are made from the first label on only: over the audio there is nothing to learn, and a vocabulary of
-    59,000 there would fill the memory.
-    """
-    inputs = {name: value for name, value in batch.items() if name != "labels"}
-    first = first_label_position(batch["labels"])
-    kept = batch["labels"].shape[1] - first + 1
-    logits = model(**inputs, use_cache=False, logits_to_keep=kept).logits[:, :-1]
-    labels = batch["labels"][:, first:]
-    clips, positions = (labels != IGNORED).nonzero(as_tuple=True)
-    return NextTokens(logits[clips, positions], labels[clips, positions], clips)

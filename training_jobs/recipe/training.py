@@ -7,29 +7,33 @@ rest, so a run that was killed and taken up again ends in the same weights as on
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
 from earmark.speech.model_folder import LoadedModel, save_model
+from training_jobs.recipe.adapters import plain
 from training_jobs.recipe.aligning import with_aligner
 from training_jobs.recipe.calibrating import write_calibration
-from training_jobs.recipe.checkpoint import best_path, load_weights, save_best
+from training_jobs.recipe.checkpoint import best_path, load_weights, save_best, weights
 from training_jobs.recipe.clip_audio import ClipAudio
-from training_jobs.recipe.evaluation import dev_error
-from training_jobs.recipe.labelling import hear_base, refresh_labels
+from training_jobs.recipe.epoch_batches import upcoming_batches
+from training_jobs.recipe.evaluation import DevError, dev_error
+from training_jobs.recipe.labelling import hear_base, know_labels, refresh_labels
 from training_jobs.recipe.mean_teacher import update_teacher
 from training_jobs.recipe.metrics import MetricsWriter
+from training_jobs.recipe.prefetching import background
 from training_jobs.recipe.prepare import read_job_folder
-from training_jobs.recipe.pseudo_labels import Interrupted, PseudoLabel
-from training_jobs.recipe.run import Run, only_one, open_run
-from training_jobs.recipe.sampling import batch_stream, generator, in_step
+from training_jobs.recipe.processes import sharing
+from training_jobs.recipe.pseudo_labels import Interrupted
+from training_jobs.recipe.run import Run, Surroundings, only_one, open_run
+from training_jobs.recipe.sampling import generator
 from training_jobs.recipe.schedules import MIXED, Epoch, consistency_weight, learning_rate, teacher_decay
-from training_jobs.recipe.steps import Example, optimiser_step
+from training_jobs.recipe.steps import optimiser_step
+from training_jobs.recipe.watching import Saving, memory_explained, speed
 
 
 def train(folder: Path, *, stopping: Callable[[], bool]) -> None:
@@ -40,21 +44,27 @@ def train(folder: Path, *, stopping: Callable[[], bool]) -> None:
     data = read_job_folder(folder)
     if data.folder.model.exists():
         return
+    job = data.job
     with (
-        only_one(folder),
-        closing(MetricsWriter(data.folder.metrics)) as metrics,
-        ClipAudio(folder, data.job.audio_cache_mb) as audio,
+        sharing(device=job.device, processes=job.processes) as processes,
+        only_one(folder) if processes.is_first else nullcontext(),
+        closing(MetricsWriter(data.folder.metrics if processes.is_first else Path(os.devnull))) as metrics,
+        ClipAudio(folder, job.audio_cache_mb) as audio,
+        background(job.processes) as pool,
+        memory_explained(job),
     ):
-        run = open_run(data, audio, metrics, stopping)
+        run = open_run(data, Surroundings(audio, metrics, pool, processes, stopping))
         hear_base(run)
         _loop(run)
-        _finish(run)
+        know_labels(run, epoch=run.plan.epochs[-1].index)
+        if processes.is_first:
+            _finish(run)
 
 
 def _loop(run: Run) -> None:
     progress, learner, recipe, seed = run.progress, run.learner, run.job.recipe, run.job.seed
     epoch: Epoch | None = None
-    saved_at = time.monotonic()
+    saving = Saving(run)
 
     while progress.step < run.plan.total_steps and not progress.stopped_early:
         step, started = progress.step, time.monotonic()
@@ -63,20 +73,19 @@ def _loop(run: Run) -> None:
         if epoch is None or step == epoch.end_step:
             epoch = run.plan.epoch_of(step)
             refresh_labels(run, epoch)
-            batches = _batches(run, epoch)
-        at = step - epoch.first_step
+            upcoming = upcoming_batches(run, epoch)
 
         # --- one step
-        torch.manual_seed(int(generator(seed, "torch", step).integers(2**31)))
+        torch.manual_seed(int(generator(seed, "torch", step, run.processes.rank).integers(2**31)))
         rate = learning_rate(recipe, step, run.plan.total_steps)
+        batch = upcoming.take()
         real, pseudo, norm = optimiser_step(
             learner,
-            real=[_example(run, i) for i in batches.real[at]],
-            pseudo=[] if progress.paused else _pseudo_examples(run, run.labels, batches.pseudo, at),
-            replay=_pseudo_examples(run, run.replay, batches.replay, at),
+            real=batch.real,
+            pseudo=[] if progress.paused else batch.pseudo,
+            replay=batch.replay,
             learning_rate=rate,
             consistency_weight=consistency_weight(recipe, step, run.plan),
-            rng=generator(seed, "disturb", step),
         )
         update_teacher(learner.teacher.model, learner.student.model, teacher_decay(recipe, epoch.steps))
         progress.step += 1
@@ -87,6 +96,7 @@ def _loop(run: Run) -> None:
         if pseudo:
             values |= {"pseudo_loss": pseudo.cross_entropy, "consistency_loss": pseudo.consistency}
             values |= {"variance_ratio": learner.guard.ratio}
+        values |= speed(learner, batch.clips, time.monotonic() - started)
         run.report(epoch.stage, epoch.index, **values)
 
         # --- guard: pseudo-labels that pull apart are left out until the teacher has heard the pool again
@@ -99,54 +109,10 @@ def _loop(run: Run) -> None:
             _evaluate(run, epoch)
 
         # --- save
-        if run.stopping():
+        if run.processes.any(run.stopping()):
             run.save()
             raise Interrupted
-        if time.monotonic() - saved_at >= run.job.checkpoint_seconds:
-            run.save()
-            saved_at = time.monotonic()
-
-
-@dataclass(frozen=True)
-class Batches:
-    """The batches of an epoch, by part: places in the labelled clips, in the pseudo-labels, in the replay."""
-
-    real: list[list[int]]
-    pseudo: list[list[int]]
-    replay: list[list[int]]
-
-
-def _batches(run: Run, epoch: Epoch) -> Batches:
-    """Drawn from the seed. Where nothing is trusted, or nothing replayed, labelled clips fill the batch."""
-    data, seed = run.data, run.job.seed
-    size = epoch.real + (0 if run.labels else epoch.pseudo) + (0 if run.replay else epoch.replay)
-    seconds = {
-        "real": [entry.seconds for entry in data.labelled],
-        "pseudo": [data.unlabelled[label.index].seconds for label in run.labels],
-        "replay": [data.unlabelled[label.index].seconds for label in run.replay],
-    }
-    sizes = {"real": size, "pseudo": epoch.pseudo, "replay": epoch.replay}
-    streams = [
-        batch_stream(seconds[part], sizes[part], epoch.steps, generator(seed, part, epoch.index))
-        for part in sizes
-    ]
-    return Batches(*in_step(streams, list(seconds.values()), generator(seed, "order", epoch.index)))
-
-
-def _example(run: Run, index: int) -> Example:
-    entry = run.data.labelled[index]
-    return Example(run.audio(entry), entry.text, entry.weight)
-
-
-def _pseudo_examples(
-    run: Run, labels: Sequence[PseudoLabel], batches: Sequence[Sequence[int]], at: int
-) -> list[Example]:
-    drawn = [labels[i] for i in batches[at]] if batches else []
-    power = run.job.recipe.pseudo_weight_power
-    return [
-        Example(run.audio(run.data.unlabelled[label.index]), label.text, label.trust**power)
-        for label in drawn
-    ]
+        saving.save_if_due()
 
 
 def _evaluate(run: Run, epoch: Epoch) -> None:
@@ -158,10 +124,7 @@ def _evaluate(run: Run, epoch: Epoch) -> None:
     progress, recipe = run.progress, run.job.recipe
     if not run.data.dev:
         return
-    found = {
-        name: dev_error(loaded, run.data.dev, run.audio, batch_seconds=run.job.hearing_batch_seconds)
-        for name, loaded in _candidates(run, epoch).items()
-    }
+    found = _dev_errors(run, epoch)
     name = min(found, key=lambda n: found[n].rate)
     rate = found[name].rate
     better = progress.lowest_error_rate is None or rate < progress.lowest_error_rate
@@ -169,7 +132,9 @@ def _evaluate(run: Run, epoch: Epoch) -> None:
         progress.lowest_error_rate, progress.lowest_spread = rate, found[name].spread
     if rate <= progress.lowest_error_rate + recipe.keep_within * progress.lowest_spread:
         progress.best_error_rate, progress.best_step = rate, progress.step
-        save_best(run.data.folder.checkpoint, progress.step, _candidates(run, epoch)[name].model)
+        if run.processes.is_first:
+            best = weights(_candidates(run, epoch)[name].model, run.learner.names)
+            save_best(run.data.folder.checkpoint, progress.step, best)
     if epoch.stage == MIXED:
         progress.stale = 0 if better else progress.stale + 1
         progress.stopped_early = 0 < recipe.patience <= progress.stale
@@ -181,6 +146,21 @@ def _evaluate(run: Run, epoch: Epoch) -> None:
         stopped_early=progress.stopped_early,
         **{f"dev_error_rate_{n}": one.rate for n, one in found.items()},
     )
+
+
+def _dev_errors(run: Run, epoch: Epoch) -> dict[str, DevError]:
+    """What each candidate gets wrong on dev. The first process listens and tells the others."""
+    candidates = _candidates(run, epoch)
+    values = [0.0] * (2 * len(candidates))
+    if run.processes.is_first:
+        seconds = run.job.hearing_batch_seconds
+        found = [
+            dev_error(plain(loaded), run.data.dev, run.audio, batch_seconds=seconds)
+            for loaded in candidates.values()
+        ]
+        values = [value for one in found for value in (one.rate, one.spread)]
+    told = iter(run.processes.told(values))
+    return {name: DevError(next(told), next(told)) for name in candidates}
 
 
 def _candidates(run: Run, epoch: Epoch) -> dict[str, LoadedModel]:
@@ -195,8 +175,9 @@ def _finish(run: Run) -> None:
     last = run.plan.epochs[-1]
     chosen = _candidates(run, last)["teacher" if last.stage == MIXED else "student"]
     if run.progress.best_step >= 0:
-        load_weights(chosen.model, load_file(best_path(run.data.folder.checkpoint, run.progress.best_step)))
-    chosen = with_aligner(run, chosen)
+        best = load_file(best_path(run.data.folder.checkpoint, run.progress.best_step))
+        load_weights(chosen.model, run.learner.names, best)
+    chosen = with_aligner(run, plain(chosen))
     draft = run.data.folder.root / f"model-draft-{os.getpid()}"
     shutil.rmtree(draft, ignore_errors=True)
     save_model(chosen, draft)

@@ -44,6 +44,7 @@ of_a_collection: list[URLPattern] = [
     path("snapshots/", datasets.Snapshots.as_view(), name="snapshots"),
     path("exports/", datasets.Exports.as_view(), name="exports"),
     path("training-jobs/", training.TrainingJobs.as_view(), name="training-jobs"),
+    path("training-jobs/dry-run/", training.TrainingDryRun.as_view(), name="training-dry-run"),
     path("evaluations/", training.Evaluations.as_view(), name="evaluations"),
     path("calibrations/", calibrating.Calibrations.as_view(), name="calibrations"),
     path("calibration/", calibrating.ChampionCalibration.as_view(), name="calibration"),
@@ -89,6 +90,8 @@ version_1: list[URLPattern | URLResolver] = [
     path("training-jobs/<int:pk>/", training.OneTrainingJob.as_view(), name="training-job"),
     path("training-jobs/<int:pk>/metrics/", training.TrainingMetrics.as_view(), name="training-metrics"),
     path("training-jobs/<int:pk>/cancel/", training.TrainingCancel.as_view(), name="training-cancel"),
+    path("training-jobs/<int:pk>/retry/", training.TrainingRetry.as_view(), name="training-retry"),
+    path("training-jobs/<int:pk>/log/", training.TrainingLog.as_view(), name="training-log"),
     path("listenings/<uuid:key>/", listening.OneListening.as_view(), name="listening"),
     path("transcriptions/<int:pk>/", transcriptions.OneTranscription.as_view(), name="transcription"),
     path(

@@ -1,9 +1,11 @@
 """The environment, parsed once and loudly: every variable the platform reads, with its reason."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from earmark.local.environment import load as load_embedded
 from earmark.speech.errors import EarmarkError
@@ -41,6 +43,12 @@ class Environment:
     upload_quota_bytes: int
     keep_free_bytes: int
     import_roots: tuple[str, ...]
+    launcher: str
+    launcher_options: dict[str, Any]
+    training_devices: tuple[str, ...]
+    training_keep_days: float
+    mlflow_url: str
+    tensorboard: str
 
 
 REQUIRED = {
@@ -97,6 +105,12 @@ def read(variables: Mapping[str, str]) -> Environment:
         import_roots=tuple(
             root.strip() for root in variables.get("EARMARK_IMPORT_ROOTS", "").split(",") if root.strip()
         ),
+        launcher=variables.get("EARMARK_LAUNCHER", "local"),
+        launcher_options=_table(variables, "EARMARK_LAUNCHER_OPTIONS"),
+        training_devices=_training_devices(variables),
+        training_keep_days=float(variables.get("EARMARK_TRAINING_KEEP_DAYS", "7")),
+        mlflow_url=variables.get("EARMARK_MLFLOW_URL", "").rstrip("/"),
+        tensorboard=variables.get("EARMARK_TENSORBOARD", ""),
     )
 
 
@@ -112,6 +126,29 @@ def _share(variables: Mapping[str, str], name: str) -> float:
             "config:environment:value", f"{name} is {given!r}, no number from 0 to 1.", "Correct the setting."
         )
     return share
+
+
+def _table(variables: Mapping[str, str], name: str) -> dict[str, Any]:
+    """A JSON object, empty unless set. Raises EarmarkError `config:environment:value`."""
+    given = variables.get(name, "") or "{}"
+    try:
+        found = json.loads(given)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise EarmarkError(
+            "config:environment:value",
+            f"{name} is {given!r}, no JSON object.",
+            'Correct the setting, for example {"partition": "gpu"}.',
+        )
+    return found
+
+
+def _training_devices(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Each device, or place, that one training at a time may have; where models hear unless set."""
+    named = variables.get("EARMARK_TRAINING_DEVICES", "").replace(" ", "").split(",")
+    device = variables.get("EARMARK_DEVICE", "cpu")
+    return tuple(dict.fromkeys(filter(None, named))) or ("cuda:0" if device == "cuda" else device,)
 
 
 def from_process() -> Environment:

@@ -138,6 +138,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": schedule(timedelta(minutes=5)),
     },
     "thin details": {"task": "earmark.loop.thin_details", "schedule": schedule(timedelta(hours=6))},
+    "sweep trainings": {
+        "task": "training_jobs.sweep_folders",
+        "schedule": schedule(timedelta(hours=1)),
+    },
+    "turn loops": {"task": "earmark.loop.turn", "schedule": schedule(timedelta(seconds=30))},
     "fold tallies": {"task": "earmark.corpus.fold_tallies", "schedule": schedule(timedelta(seconds=30))},
     "poll open rounds": {"task": "annotation.poll_open_rounds", "schedule": schedule(timedelta(seconds=60))},
 }
@@ -154,6 +159,14 @@ ENGINES = {
 }
 # what their `load` is told beside source and device
 ENGINE_OPTIONS = {"remote": {"hosts": EARMARK.remote_hosts, "key": EARMARK.remote_key}}
+
+# what starts a training, by the dotted path of a class like training_jobs.launchers.launcher.Launcher;
+# EARMARK_LAUNCHER names one of these, or another dotted path, and EARMARK_LAUNCHER_OPTIONS are its keywords
+TRAINING_LAUNCHERS = {
+    "local": "training_jobs.launchers.local.LocalLauncher",
+    "slurm": "training_jobs.launchers.slurm.SlurmLauncher",
+    "command": "training_jobs.launchers.command.CommandLauncher",
+}
 
 # thresholds of the quality gate that differ from those of corpus.gate.Gate; a collection may differ again
 QUALITY_GATE: dict[str, float] = {}

@@ -36,8 +36,8 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Queued rows whose message may be lost, and running rows whose worker stopped breathing."""
         now = timezone.now()
         waited = now - timedelta(seconds=settings.EARMARK.job_lease_seconds)
-        unsent = Q(status=Status.QUEUED) & (Q(sent_at=None) | Q(sent_at__lt=waited)) & Q(not_before__lte=now)
-        return self.filter(unsent | Q(status=Status.RUNNING, lease_until__lt=now))
+        due = Q(status=Status.QUEUED, not_before__lte=now) | Q(status=Status.RUNNING, lease_until__lt=now)
+        return self.filter(due & (Q(sent_at=None) | Q(sent_at__lt=waited)))
 
     def claim(self, pk: int, *, worker: str) -> "Job | None":
         """Take the job if it is free: queued and due, or held by a worker whose lease ran out."""
@@ -48,6 +48,7 @@ class JobQuerySet(models.QuerySet["Job"]):
             worker=worker,
             attempt=F("attempt") + 1,
             lease_until=lease_end(),
+            sent_at=None,
             started_at=Coalesce("started_at", now),
             error_id="",
             error="",

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from earmark.speech.errors import EarmarkError
+
+if TYPE_CHECKING:
+    from earmark.jobs.models import Job
 
 
 class Context(Protocol):
@@ -47,6 +50,7 @@ class Kind:
     run: Handler
     cancelled: Callable[..., None] = _nothing
     is_urgent: bool = False
+    cancel: "Callable[[Job], None] | None" = None
 
 
 _kinds: dict[str, Kind] = {}
@@ -58,16 +62,18 @@ def handler(
     queue: str = "cpu",
     cancelled: Callable[..., None] = _nothing,
     is_urgent: bool = False,
+    cancel: "Callable[[Job], None] | None" = None,
 ) -> Callable[[Handler], Handler]:
     """Register `run(context, **arguments) -> result` (JSON) as what a job of kind `name` does on `queue`.
 
     It may be killed at any line and run again from the start, so it looks at what is already done. `cancelled` gets
     the arguments of a job that has been cancelled. Somebody waits for a job that is urgent: long work on the same
-    queue lets it go first.
+    queue lets it go first. `cancel` is for a kind that sees to its own end: it is called instead of ending a job that
+    nobody holds, and `run` is called though cancelling was asked for, until it raises Cancelled itself.
     """
 
     def register(run: Handler) -> Handler:
-        _kinds[name] = Kind(name, queue, run, cancelled, is_urgent)
+        _kinds[name] = Kind(name, queue, run, cancelled, is_urgent, cancel)
         return run
 
     return register

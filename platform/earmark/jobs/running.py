@@ -108,7 +108,7 @@ def run(pk: int) -> Status | None:
 
 def _attempt(job: Job, running: RunningJob) -> Status | None:
     try:
-        if job.cancel_requested:
+        if job.cancel_requested and kind(job.kind).cancel is None:
             raise Cancelled
         result: dict[str, Any] = kind(job.kind).run(running, **job.arguments)
     except Cancelled:

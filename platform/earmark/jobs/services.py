@@ -81,7 +81,12 @@ def sweep() -> int:
 
 
 def cancel(job: Job) -> None:
-    """Ask for the end of the work: at once when it has not begun, else at its next step."""
+    """Ask for the end of the work, in the way of its kind."""
+    (registered(job.kind).cancel or end)(job)
+
+
+def end(job: Job) -> None:
+    """End the job at once when nobody holds it, else at its next step."""
     in_nobodys_hands = Q(status=Status.QUEUED) | Q(status=Status.RUNNING, worker=ELSEWHERE)
     ended = Job.objects.filter(in_nobodys_hands, pk=job.pk).update(
         status=Status.CANCELLED, cancel_requested=True, finished_at=timezone.now(), lease_until=None
@@ -98,6 +103,14 @@ def wake(pk: int) -> None:
     parked = Job.objects.filter(pk=pk, status=Status.RUNNING, worker=ELSEWHERE)
     if parked.update(lease_until=timezone.now()):
         transaction.on_commit(partial(send, pk, job.queue))
+
+
+def ask_to_end(job: Job) -> None:
+    """Tell whoever holds the job, or takes it up next, that it shall end; what waits is taken up now."""
+    Job.objects.unfinished().filter(pk=job.pk).update(cancel_requested=True)
+    if Job.objects.filter(pk=job.pk, status=Status.QUEUED).update(not_before=timezone.now()):
+        transaction.on_commit(partial(send, job.pk, job.queue))
+    wake(job.pk)
 
 
 def wait(job: Job, *, watch: Callable[[Job], None] | None = None, poll_seconds: float = 0.3) -> Job:

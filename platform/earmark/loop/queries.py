@@ -2,14 +2,15 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Sum
 
 from annotation.models import Round, RoundClip
-from earmark.corpus.models import Clip, Collection, Split
+from earmark.corpus.models import Clip, Collection, Reference, Split
 from earmark.corpus.tallies import total, totals
-from earmark.corpus.tally_models import ClipTally, RecordingTally
+from earmark.corpus.tally_models import ClipTally, RecordingTally, ReferenceTally
 from earmark.datasets.models import Snapshot
 from earmark.jobs.models import Job
 from earmark.recognition.models import Alias, ModelVersion
@@ -83,3 +84,23 @@ def turn_state(collection: Collection) -> TurnState:
         interval=(score.low, score.high) if score else None,
         test_clips=score.clips if score else None,
     )
+
+
+def labelled_since(collection: Collection, training: TrainingJob | None) -> float:
+    """Seconds of clips outside the test side whose current text people wrote since the newest training began."""
+    sides = (Split.TRAIN, Split.DEV)
+    by_people = ~Q(kind=Reference.Kind.IMPORTED)
+    tallied = Q(collection=collection, split__in=sides)
+    if training is None:
+        return total(ReferenceTally, by_people & tallied)[1]
+    began = training.created_at.astimezone(UTC)
+    midnight = datetime.combine(began.date() + timedelta(days=1), time(), UTC)
+    that_day: dict[str, Any] = Reference.objects.filter(
+        by_people,
+        is_current=True,
+        created_at__gt=began,
+        created_at__lt=midnight,
+        clip__collection=collection,
+        clip__split__in=sides,
+    ).aggregate(all=Sum("clip__seconds", default=0.0))
+    return float(that_day["all"]) + total(ReferenceTally, by_people & tallied, day__gt=began.date())[1]

@@ -119,7 +119,8 @@ def _kept_frames(spectrum: LogMel) -> int:
 
 def _encode_before_silence(tower: Any, spectrum: LogMel, graphs: EncoderGraphs | None) -> torch.Tensor:
     """`encode` for one clip with a long constant padding behind it, on a CPU."""
-    short = _convolved(tower, spectrum.padded(_kept_frames(spectrum))[None])
+    features = spectrum.padded(_kept_frames(spectrum))[None].to(tower.conv1.weight.dtype)
+    short = _convolved(tower, features)
     frames = spectrum.frames // 2
     distinct = torch.cat((short[:, :-2], short[:, -1:]), dim=1)
     plain = short[:, -2:-1]

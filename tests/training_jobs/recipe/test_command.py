@@ -28,7 +28,7 @@ def _start(folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def _wait_for_step(folder: Path, process: subprocess.Popen[str], step: int) -> None:
+def wait_for_step(folder: Path, process: subprocess.Popen[str], step: int) -> None:
     while not any("loss" in m.values and m.values["step"] >= step for m in read_metrics(folder)[0]):
         assert process.poll() is None, process.stderr and process.stderr.read()
         time.sleep(0.01)
@@ -42,14 +42,14 @@ def test_killed_then_ended_then_left_alone_it_ends_in_the_same_weights(tmp_path,
     folder = tmp_path / "job"
 
     process = _start(folder)
-    _wait_for_step(folder, process, 10)
+    wait_for_step(folder, process, 10)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     killed_at = max(m.values["step"] for m in read_metrics(folder)[0])
 
     process = _start(folder)
-    _wait_for_step(folder, process, 50)
+    wait_for_step(folder, process, 50)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (75, "")

@@ -12,13 +12,14 @@ import torch
 from earmark.speech.model_folder import load_model
 from tests.training_jobs.recipe.conftest import WORD, sound
 from training_jobs.recipe.gradient_guard import GradientGuard
+from training_jobs.recipe.learning_examples import Example, ExampleMaker
 from training_jobs.recipe.recipes import Augmentation, Recipe
-from training_jobs.recipe.steps import Example, Learner, optimiser_step
+from training_jobs.recipe.steps import Learner, optimiser_step
 
 STILL = Augmentation(speed=0, noise_chance=0, reverb_chance=0, frequency_masks=0, time_masks=0)
-REAL = [Example(sound(0.6, 300.0), WORD), Example(sound(0.9, 400.0), "44")]
-PSEUDO = [Example(sound(0.5, 500.0), WORD)]
-REPLAY = [Example(sound(0.7, 600.0), "4"), Example(sound(0.8, 350.0), WORD), Example(sound(0.4, 450.0), "四")]
+REAL = [(sound(0.6, 300.0), WORD), (sound(0.9, 400.0), "44")]
+PSEUDO = [(sound(0.5, 500.0), WORD)]
+REPLAY = [(sound(0.7, 600.0), "4"), (sound(0.8, 350.0), WORD), (sound(0.4, 450.0), "四")]
 
 
 @pytest.fixture
@@ -33,15 +34,19 @@ def learner(one_word_model: Path) -> Learner:
     return Learner(student, teacher, optimiser, GradientGuard(0.0), recipe, "float32")
 
 
-def _step(learner: Learner, pseudo: Sequence[Example] = PSEUDO) -> tuple[object, ...]:
+def _examples(learner: Learner, clips: Sequence[tuple[np.ndarray, str]]) -> list[Example]:
+    make = ExampleMaker(learner.student, STILL)
+    return [make(samples, text, rng=np.random.default_rng(0), taught=True) for samples, text in clips]
+
+
+def _step(learner: Learner, pseudo: Sequence[tuple[np.ndarray, str]] = PSEUDO) -> tuple[object, ...]:
     found = optimiser_step(
         learner,
-        real=REAL,
-        pseudo=pseudo,
-        replay=REPLAY,
+        real=_examples(learner, REAL),
+        pseudo=_examples(learner, pseudo),
+        replay=_examples(learner, REPLAY),
         learning_rate=0.0,
         consistency_weight=0.7,
-        rng=np.random.default_rng(0),
     )
     return (*found, [p.grad.clone() for p in learner.student.model.parameters() if p.grad is not None])
 

@@ -12,7 +12,7 @@ from earmark.speech.errors import EarmarkError
 from earmark.speech.glm import GlmAsrEngine
 from earmark.speech.model_folder import load_model
 from tests.training_jobs.recipe.conftest import sound, weight_bytes
-from training_jobs.recipe import training
+from training_jobs.recipe import steps, training
 from training_jobs.recipe.evaluation import DevError
 from training_jobs.recipe.job_folder import JobFolder
 from training_jobs.recipe.metrics import MetricsWriter
@@ -233,16 +233,71 @@ def test_a_clip_beyond_the_end_of_its_file_is_refused(tmp_path, make_job):
     assert caught.value.error_id == "training:data:clip-end"
 
 
-def test_a_damaged_checkpoint_is_an_error_not_a_fresh_start(tmp_path, make_job):
+def test_of_a_damaged_checkpoint_the_one_before_is_taken(tmp_path, make_job, reference, caplog):
+    folder = tmp_path / "job"
+    make_job(folder)
+    asked = iter([False] * 30)
+    with pytest.raises(Interrupted):
+        train(folder, stopping=lambda: next(asked, True))
+    before, newest = sorted((folder / "checkpoint").glob("save-*"))
+    damaged = bytearray((newest / "teacher.safetensors").read_bytes())
+    damaged[-3] ^= 1
+    (newest / "teacher.safetensors").write_bytes(damaged)
+    train(folder, stopping=never)
+    (told,) = lines(folder, "checkpoint")
+    assert (told["damaged"], newest.name in told["message"]) == (newest.name, True)
+    assert before.name in caplog.text
+    assert weight_bytes(folder) == weight_bytes(reference)
+    assert len(list((folder / "checkpoint").glob("save-*"))) == 2
+    assert not list((folder / "checkpoint").glob("damaged-*"))
+
+
+def test_where_no_checkpoint_is_whole_it_is_an_error_not_a_fresh_start(tmp_path, make_job):
     make_job(tmp_path)
     asked = iter([False] * 30)
     with pytest.raises(Interrupted):
         train(tmp_path, stopping=lambda: next(asked, True))
-    (saved,) = (tmp_path / "checkpoint").glob("save-*")
-    (saved / "teacher.safetensors").write_bytes(b"not weights")
+    for saved in (tmp_path / "checkpoint").glob("save-*"):
+        (saved / "optimiser.pt").write_bytes(b"nothing")
     with pytest.raises(EarmarkError) as caught:
         train(tmp_path, stopping=never)
     assert caught.value.error_id == "training:checkpoint:unreadable"
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(
+    tmp_path, make_job, monkeypatch
+):
+    make_job(tmp_path, unlabelled=[], dev=[])
+    real, calls = steps.cross_entropy, iter(range(100))
+
+    def broken(*given: torch.Tensor) -> torch.Tensor:
+        return real(*given) * (float("nan") if next(calls) > 5 else 1.0)
+
+    monkeypatch.setattr(steps, "cross_entropy", broken)
+    with pytest.raises(EarmarkError, match="nan") as caught:
+        train(tmp_path, stopping=never)
+    assert caught.value.error_id == "training:loss:not-finite"
+    assert "learning_rate" in caught.value.hint
+    newest = sorted((tmp_path / "checkpoint").glob("save-*"))[-1]
+    assert json.loads((newest / "progress.json").read_text())["step"] in (3, 4, 5)
+    monkeypatch.undo()
+    train(tmp_path, stopping=never)
+    assert (tmp_path / "model").is_dir()
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
+def test_out_of_memory_says_what_to_change(tmp_path, make_job, monkeypatch, error):
+    make_job(tmp_path, unlabelled=[], dev=[])
+
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(training, "optimiser_step", full)
+    with pytest.raises(EarmarkError) as caught:
+        train(tmp_path, stopping=never)
+    assert caught.value.error_id == "training:memory:exhausted"
+    for change in ("micro_batch_size, now 3", "gradient_checkpointing", "lora"):
+        assert change in caught.value.hint
 
 
 def test_two_trainers_do_not_share_a_folder(tmp_path, make_job):

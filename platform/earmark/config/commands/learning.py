@@ -1,6 +1,5 @@
-"""`earmark transcribe`, `snapshot`, `train`, `evaluate`, `export`."""
+"""`earmark transcribe`, `snapshot`, `evaluate`, `export`."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,32 +64,6 @@ def snapshot(test: bool, slug: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--recipe", default="article", show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Change one setting of the recipe.")
-@collection_option
-@platform_command
-def train(recipe: str, seed: int, pairs: tuple[str, ...], slug: str | None, as_json: bool) -> None:
-    """Train from the champion on what is labelled now and the rest of the pool, then evaluate."""
-    from earmark.jobs.models import Job
-    from training_jobs.services import launch
-
-    training = launch(
-        collection=find_collection(slug), recipe=recipe, seed=seed, overrides=_overrides(pairs), by=None
-    )
-    if training.job is None:
-        raise EarmarkError("training:job:missing", f"Training {training.pk} has no job.", "Launch it again.")
-    finished = follow(training.job, f"train ({recipe})", as_json=as_json)
-    for pk in finished.result["evaluation_jobs"]:
-        follow(Job.objects.get(pk=pk), "evaluate", as_json=as_json)
-    training.refresh_from_db()
-    say(
-        {"training_job": training.pk, "model": training.model, "snapshot": training.snapshot.digest},
-        as_json=as_json,
-    )
-
-
-@click.command()
 @click.argument("model")
 @collection_option
 @platform_command
@@ -125,7 +98,7 @@ def export(digest: str | None, form: str, target: Path, slug: str | None, as_jso
     """Write a snapshot's labelled set to a file."""
     from earmark.datasets.exports import request_export
 
-    row = request_export(snapshot=_snapshot(slug, digest), format=form, by=None)
+    row = request_export(snapshot=training_snapshot(slug, digest), format=form, by=None)
     if row.job is None:
         raise EarmarkError("datasets:export:missing", f"Export {row.pk} has no job.", "Ask for it again.")
     follow(row.job, f"export {form}", as_json=as_json)
@@ -135,20 +108,8 @@ def export(digest: str | None, form: str, target: Path, slug: str | None, as_jso
     say({"export": row.pk, "file": str(target), "bytes": target.stat().st_size}, as_json=as_json)
 
 
-def _overrides(pairs: tuple[str, ...]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise click.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="--set")
-        try:
-            values[name] = json.loads(value)
-        except json.JSONDecodeError:
-            values[name] = value
-    return values
-
-
-def _snapshot(slug: str | None, digest: str | None) -> "Snapshot":
+def training_snapshot(slug: str | None, digest: str | None) -> "Snapshot":
+    """The newest training snapshot whose digest begins so. Raises EarmarkError `datasets:snapshot:unknown`."""
     collection = find_collection(slug)
     found = collection.snapshots.filter(purpose="training", digest__startswith=digest or "").first()
     if found is None:

@@ -1,20 +1,18 @@
 """Where the loop stands, as the home page shows it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from datetime import timedelta
 
-from django.db.models import Q, Sum
 from django.utils import timezone
 
 from annotation.models import AnnotationTally, Round
-from earmark.corpus.models import Clip, Collection, Reference, Split
+from earmark.corpus.models import Clip, Collection, Split
 from earmark.corpus.queries import usable
 from earmark.corpus.tallies import total, totals
 from earmark.corpus.tally_models import ClipTally, RecordingTally, ReferenceTally
 from earmark.datasets.models import Snapshot
 from earmark.jobs.models import Job, Status
-from earmark.loop.queries import TurnState, turn_state
+from earmark.loop.queries import TurnState, labelled_since, turn_state
 from earmark.recognition.models import Alias, ModelVersion, TranscriptionFailure
 from earmark.web.queries.counting import Count
 from earmark.web.queries.trainings import evaluations_of
@@ -123,23 +121,3 @@ def _unheard(collection: Collection, champion: ModelVersion | None) -> int:
         clip__split=Split.TRAIN,
     )
     return max(0, new - failed.count())
-
-
-def labelled_since(collection: Collection, training: TrainingJob | None) -> float:
-    """Seconds of clips outside the test side whose current text people wrote since the newest training began."""
-    sides = (Split.TRAIN, Split.DEV)
-    by_people = ~Q(kind=Reference.Kind.IMPORTED)
-    tallied = Q(collection=collection, split__in=sides)
-    if training is None:
-        return total(ReferenceTally, by_people & tallied)[1]
-    began = training.created_at.astimezone(UTC)
-    midnight = datetime.combine(began.date() + timedelta(days=1), time(), UTC)
-    that_day: dict[str, Any] = Reference.objects.filter(
-        by_people,
-        is_current=True,
-        created_at__gt=began,
-        created_at__lt=midnight,
-        clip__collection=collection,
-        clip__split__in=sides,
-    ).aggregate(all=Sum("clip__seconds", default=0.0))
-    return float(that_day["all"]) + total(ReferenceTally, by_people & tallied, day__gt=began.date())[1]
