@@ -1,13 +1,12 @@
 """The batches of an epoch: which clips, from the seed; their examples, made in the background while steps run."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from training_jobs.recipe.learning_examples import Example
 from training_jobs.recipe.manifest import ClipEntry
 from training_jobs.recipe.prefetching import Prefetcher
 from training_jobs.recipe.run import Run
-from training_jobs.recipe.sampling import batch_stream, generator
+from training_jobs.recipe.sampling import batch_stream, generator, in_step
 from training_jobs.recipe.schedules import Epoch
 
 
@@ -65,19 +64,20 @@ def _drawn(run: Run, epoch: Epoch) -> dict[str, list[list[_Drawn]]]:
     data = run.data
     size = epoch.real + (0 if run.labels else epoch.pseudo) + (0 if run.replay else epoch.replay)
     real = [_Drawn(entry, entry.text, entry.weight) for entry in data.labelled]
-    pseudo = [_Drawn(data.unlabelled[label.index], label.text, taught=True) for label in run.labels]
+    power = run.job.recipe.pseudo_weight_power
+    pseudo = [
+        _Drawn(data.unlabelled[label.index], label.text, label.trust**power, taught=True)
+        for label in run.labels
+    ]
     replay = [_Drawn(data.unlabelled[label.index], label.text) for label in run.replay]
+    parts = {"real": (real, size), "pseudo": (pseudo, epoch.pseudo), "replay": (replay, epoch.replay)}
+    seconds = [[clip.entry.seconds for clip in clips] for clips, _ in parts.values()]
+    streams = [
+        batch_stream(own, count, epoch.steps, generator(run.job.seed, part, epoch.index))
+        for own, (part, (_, count)) in zip(seconds, parts.items(), strict=True)
+    ]
+    together = in_step(streams, seconds, generator(run.job.seed, "order", epoch.index))
     return {
-        part: _batches(run, epoch, part, clips, count)
-        for part, clips, count in (
-            ("real", real, size),
-            ("pseudo", pseudo, epoch.pseudo),
-            ("replay", replay, epoch.replay),
-        )
+        part: [[clips[i] for i in batch] for batch in batches]
+        for (part, (clips, _)), batches in zip(parts.items(), together, strict=True)
     }
-
-
-def _batches(run: Run, epoch: Epoch, part: str, clips: Sequence[_Drawn], size: int) -> list[list[_Drawn]]:
-    seconds = [clip.entry.seconds for clip in clips]
-    places = batch_stream(seconds, size, epoch.steps, generator(run.job.seed, part, epoch.index))
-    return [[clips[i] for i in batch] for batch in places]

@@ -46,6 +46,14 @@ class JobFolder:
         return self.root / "checkpoint"
 
     @property
+    def pseudo_labels(self) -> Path:
+        return self.root / "pseudo_labels"
+
+    @property
+    def calibration(self) -> Path:
+        return self.root / "calibration.json"
+
+    @property
     def model(self) -> Path:
         return self.root / "model"
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from earmark.speech.calibration_fit import FEWEST
 from earmark.speech.errors import EarmarkError
 from training_jobs.recipe.job_folder import Job, JobFolder, checked_job, read_job, write_job_toml
 from training_jobs.recipe.manifest import ClipEntry, read_manifest, write_manifest
@@ -64,7 +65,8 @@ def read_job_folder(folder: Path) -> JobData:
     """Read and check everything but the audio.
 
     Raises EarmarkError `training:data:unlabelled-only` without labelled clips, `training:data:leak` where a
-    dev clip is also trained on, and those of `read_job` and `read_manifest`.
+    dev clip is also trained on, `training:data:dev-too-few` where a recipe calibrates on dev, and those of `read_job`
+    and `read_manifest`.
     """
     paths = JobFolder(folder)
     data = JobData(
@@ -79,6 +81,12 @@ def read_job_folder(folder: Path) -> JobData:
             "training:data:unlabelled-only",
             f"{paths.labelled} holds no clip.",
             "Label some clips of this collection, then train.",
+        )
+    if data.unlabelled and data.job.recipe.pseudo_score == "calibrated" and len(data.dev) < FEWEST:
+        raise EarmarkError(
+            "training:data:dev-too-few",
+            f"There are {len(data.dev)} dev clips; the teacher's doubts are weighed by {FEWEST} or more.",
+            "Have more clips of dev speakers labelled, or choose a recipe with pseudo_score mean or sequence.",
         )
     for one, other in (("labelled", "unlabelled"), ("labelled", "dev"), ("unlabelled", "dev")):
         shared = {e.id for e in getattr(data, one)} & {e.id for e in getattr(data, other)}

@@ -14,6 +14,7 @@ from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.batching import length_sorted_batches
 from earmark.speech.confidence import clip_confidence
 from earmark.speech.engine import Engine, Heard
+from earmark.speech.sound_signs import voice_in
 from training_jobs.recipe.clip_audio import ClipAudio
 from training_jobs.recipe.manifest import ClipEntry
 
@@ -24,27 +25,26 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Hearing:
-    """What was heard in the unlabelled clip `index`: `mean` is the mean probability of its tokens, `sequence` the
-    probability of all of them, in 0..1.
+    """What was heard in the clip `index`: `mean` is the mean probability of its tokens, `sequence` the probability of
+    all of them, in 0..1; `prior`, `features` and `flags` are those of its confidence.
     """
 
     index: int
     text: str
     mean: float
     sequence: float
+    prior: float
+    features: dict[str, float]
     flags: tuple[str, ...]
-
-    def score(self, kind: str) -> float:
-        """`mean` or `sequence`."""
-        return self.mean if kind == "mean" else self.sequence
 
 
 @dataclass(frozen=True)
 class PseudoLabel:
-    """A text to train the unlabelled clip `index` on."""
+    """A text to train the unlabelled clip `index` on, and how far it is trusted, in 0..1."""
 
     index: int
     text: str
+    trust: float
 
 
 def token_probabilities(heard: Heard) -> list[float]:
@@ -59,12 +59,14 @@ def hear_pool(
     audio: ClipAudio,
     engine: Engine,
     *,
+    voice: dict[str, float],
     batch_seconds: float,
     report: Callable[[int], None],
     stopping: Callable[[], bool],
 ) -> list[Hearing]:
     """Hear the entries at `indices`, batch by batch, keeping each in the file `path`; those there are not repeated.
 
+    `voice` keeps the seconds of voice in a clip by its id: what is not in it is measured, once for all passes.
     `report` gets the number of clips heard so far. Raises Interrupted as soon as `stopping` says so.
     """
     done = _read_batches(path)
@@ -80,8 +82,10 @@ def hear_pool(
                 raise Interrupted
             samples = [audio(entries[i]) for i in batch]
             heard = engine.hear(samples)
-            languages = [entries[i].language for i in batch]
-            found = [_hearing(*each) for each in zip(batch, heard, samples, languages, strict=True)]
+            found = [
+                _hearing(i, one, waveform, entries[i], voice)
+                for i, one, waveform in zip(batch, heard, samples, strict=True)
+            ]
             file.write(json.dumps([number, [asdict(h) for h in found]], ensure_ascii=False) + "\n")
             file.flush()
             done.batches[number] = found
@@ -91,21 +95,21 @@ def hear_pool(
 
 
 def accept(
-    hearings: Sequence[Hearing], *, score: str, threshold: float
+    hearings: Sequence[Hearing], trust: Sequence[float], *, threshold: float
 ) -> tuple[list[PseudoLabel], Counter[str]]:
-    """The trusted hearings, and how many of the others were refused for what (each flag, or `score`).
+    """The hearings that are trusted at least so far, and how many of the others were refused for what.
 
-    A flagged hearing is refused whatever its score: loops can be confident.
+    That is each flag, or `score`. A flagged hearing is refused whatever its score: loops can be confident.
     """
     labels: list[PseudoLabel] = []
     refused: Counter[str] = Counter()
-    for hearing in hearings:
+    for hearing, score in zip(hearings, trust, strict=True):
         if hearing.flags:
             refused.update(hearing.flags)
-        elif hearing.score(score) < threshold or not hearing.text.strip():
+        elif score < threshold or not hearing.text.strip():
             refused["score"] += 1
         else:
-            labels.append(PseudoLabel(hearing.index, hearing.text))
+            labels.append(PseudoLabel(hearing.index, hearing.text, float(score)))
     return labels, refused
 
 
@@ -128,8 +132,26 @@ def _read_batches(path: Path) -> _Batches:
     return found
 
 
-def _hearing(index: int, heard: Heard, samples: np.ndarray, language: str) -> Hearing:
-    confidence = clip_confidence(heard, len(samples) / SAMPLE_RATE, samples, language=language)
+def _hearing(
+    index: int, heard: Heard, samples: np.ndarray, entry: ClipEntry, voice: dict[str, float]
+) -> Hearing:
+    if entry.id not in voice:
+        voice[entry.id] = voice_in(samples, enough=math.inf)
+    confidence = clip_confidence(
+        heard,
+        len(samples) / SAMPLE_RATE,
+        samples,
+        language=entry.language,
+        voice_seconds=voice[entry.id],
+    )
     probabilities = token_probabilities(heard) or [0.0]
     mean = sum(probabilities) / len(probabilities)
-    return Hearing(index, heard.text, mean, math.prod(probabilities), confidence.flags)
+    return Hearing(
+        index,
+        heard.text,
+        mean,
+        math.prod(probabilities),
+        confidence.value,
+        confidence.features,
+        confidence.flags,
+    )

@@ -82,15 +82,22 @@ class Recipe:
     """Standard errors by which later weights may be worse on dev than the best and be kept in their stead; 0: none."""
 
     # pseudo-labels
-    pseudo_score: str = one_of("mean", "sequence")
-    """What is held against the threshold: `mean` probability of the tokens, or that of the whole `sequence`."""
+    pseudo_score: str = one_of("mean", "sequence", "calibrated")
+    """What is held against the threshold: `mean` probability of the tokens, that of the whole `sequence`, or 1 - the
+    error rate to expect, `calibrated` on the dev clips before every pass."""
     pseudo_threshold: float = share(0.9)
     """Least score of an accepted pseudo-label."""
+    pseudo_threshold_fall: float = share(0.0)
+    """By how much that falls over the mixed epochs, linearly."""
+    pseudo_weight_power: float = at_least_zero(0.0)
+    """A pseudo-label counts by its score to this power; 0: as much as a real label."""
     pseudo_share_start: float = share_below_one(0.3)
     pseudo_share_end: float = share_below_one(0.5)
     """Share of pseudo-labelled clips in a batch, moving linearly over the mixed epochs."""
     relabel_epochs: int = at_least_zero(0)
     """Mixed epochs between two labelling passes; 0: label once, and again only after a pause."""
+    heard_per_used: float = at_least_zero(0.0)
+    """Clips a labelling pass hears, drawn anew each time, for each that is trained on before the next; 0: the pool."""
     guard_ratio: float = at_least_zero(2.0)
     """Pause pseudo-labels where their gradient variance exceeds this many times the real one; 0: never."""
 

@@ -59,7 +59,10 @@ class Surroundings:
 
 @dataclass
 class Run:
-    """`labels` are the trusted hearings of the teacher's pass `labels_of_pass`, `replay` those of the base model."""
+    """`labels` are the trusted hearings of the teacher's pass `labels_of_pass`, `replay` those of the base model.
+
+    `voice`: the seconds of voice in the clips of the pool that were heard, by their ids.
+    """
 
     data: JobData
     plan: Plan
@@ -70,6 +73,7 @@ class Run:
     replay: list[PseudoLabel] = field(default_factory=list)
     labels: list[PseudoLabel] = field(default_factory=list)
     labels_of_pass: int = 0
+    voice: dict[str, float] = field(default_factory=dict)
 
     @property
     def job(self) -> Job:

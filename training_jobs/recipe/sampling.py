@@ -48,6 +48,23 @@ def batch_stream(
     return batches[:steps]
 
 
+def in_step(
+    streams: Sequence[list[list[int]]], seconds: Sequence[Sequence[float]], rng: np.random.Generator
+) -> list[list[list[int]]]:
+    """The streams, each with its own batches in another order: those at one place are of similar length in all.
+
+    Clips that share a forward pass are padded to the longest of them. Streams hold equally many batches, or none;
+    `seconds` are those of each stream's clips.
+    """
+    steps = max((len(stream) for stream in streams), default=0)
+    order = rng.permutation(steps).tolist()
+    ordered = []
+    for stream, lengths in zip(streams, seconds, strict=True):
+        by_length = sorted(stream, key=lambda batch: max(lengths[i] for i in batch))
+        ordered.append([by_length[place] for place in order] if stream else [])
+    return ordered
+
+
 def _filled(batch: list[int], size: int, by_length: np.ndarray, rank: np.ndarray) -> list[int]:
     missing = size - len(batch)
     if missing == 0:

@@ -13,7 +13,7 @@ MIXED = "mixed"
 class Epoch:
     """`steps` optimiser steps from `first_step`, each on so many labelled, pseudo-labelled and replayed clips.
 
-    `relabel` says that the teacher hears the pool before it.
+    `relabel` says that the teacher hears the pool before it; `pseudo_threshold` is the least trust it accepts then.
     """
 
     index: int
@@ -24,6 +24,7 @@ class Epoch:
     pseudo: int
     replay: int
     relabel: bool
+    pseudo_threshold: float
 
     @property
     def end_step(self) -> int:
@@ -55,6 +56,17 @@ class Plan:
         """How often the pool is heard, unless the guard asks for more."""
         return sum(e.relabel for e in self.epochs) + self.replays
 
+    @property
+    def replayed(self) -> int:
+        """How many clips of the whole run's batches are replayed."""
+        return sum(e.replay * e.steps for e in self.epochs)
+
+    def pseudo_from(self, step: int) -> int:
+        """How many clips of the batches between a labelling pass before `step` and the next are pseudo-labelled."""
+        later = [e for e in self.epochs if e.first_step >= step]
+        until = next((e.first_step for e in later if e.relabel and e.first_step > step), self.total_steps)
+        return sum(e.pseudo * e.steps for e in later if e.first_step < until)
+
     def epoch_of(self, step: int) -> Epoch:
         return next(e for e in self.epochs if e.first_step <= step < e.end_step)
 
@@ -72,17 +84,27 @@ def make_plan(recipe: Recipe, *, labelled: int, unlabelled: int) -> Plan:
         steps = recipe.epoch_steps or math.ceil(labelled / real)
         relabel = unlabelled > 0 and relabels_before(recipe, mixed)
         stage = MIXED if mixed >= 0 else WARM_UP
-        epochs.append(Epoch(index, stage, step, steps, real, pseudo, replay, relabel))
+        threshold = pseudo_threshold(recipe, max(0, mixed))
+        epochs.append(Epoch(index, stage, step, steps, real, pseudo, replay, relabel, threshold))
         step += steps
     return Plan(tuple(epochs))
 
 
 def pseudo_share(recipe: Recipe, mixed_epoch: int) -> float:
     """Share of pseudo-labelled clips in the batches of that mixed epoch (0 is the first)."""
-    if recipe.mixed_epochs <= 1:
-        return recipe.pseudo_share_start
-    done = mixed_epoch / (recipe.mixed_epochs - 1)
-    return recipe.pseudo_share_start + done * (recipe.pseudo_share_end - recipe.pseudo_share_start)
+    return _between(recipe.pseudo_share_start, recipe.pseudo_share_end, mixed_epoch, recipe)
+
+
+def pseudo_threshold(recipe: Recipe, mixed_epoch: int) -> float:
+    """Least trust of what is accepted before that mixed epoch."""
+    end = max(0.0, recipe.pseudo_threshold - recipe.pseudo_threshold_fall)
+    return _between(recipe.pseudo_threshold, end, mixed_epoch, recipe)
+
+
+def _between(start: float, end: float, mixed_epoch: int, recipe: Recipe) -> float:
+    """From `start` in the first mixed epoch to `end` in the last, linearly."""
+    done = mixed_epoch / (recipe.mixed_epochs - 1) if recipe.mixed_epochs > 1 else 0.0
+    return start + done * (end - start)
 
 
 def split_batch(batch_size: int, pseudo_share: float, replay_share: float) -> tuple[int, int, int]:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from earmark.speech.model_folder import LoadedModel, save_model
 from training_jobs.recipe.adapters import plain
 from training_jobs.recipe.aligning import with_aligner
+from training_jobs.recipe.calibrating import write_calibration
 from training_jobs.recipe.checkpoint import best_path, load_weights, save_best, weights
 from training_jobs.recipe.clip_audio import ClipAudio
 from training_jobs.recipe.epoch_batches import upcoming_batches
@@ -180,6 +181,7 @@ def _finish(run: Run) -> None:
     draft = run.data.folder.root / f"model-draft-{os.getpid()}"
     shutil.rmtree(draft, ignore_errors=True)
     save_model(chosen, draft)
+    write_calibration(run, chosen)
     run.report(
         "final",
         last.index,

@@ -30,7 +30,8 @@ def sound(seconds: float, pitch: float) -> np.ndarray:
 @pytest.fixture(autouse=True)
 def everybody_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tones stand for speech here: the voice detector knows better."""
-    monkeypatch.setattr("earmark.speech.confidence.voice_in", lambda _waveform, *, enough: enough)
+    for module in ("earmark.speech.confidence", "training_jobs.recipe.pseudo_labels"):
+        monkeypatch.setattr(f"{module}.voice_in", lambda _waveform, *, enough: enough)
 
 
 @pytest.fixture(scope="session")

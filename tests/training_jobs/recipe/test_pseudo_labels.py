@@ -6,7 +6,7 @@ import pytest
 
 from earmark.speech.engine import Heard, TokenScore
 from training_jobs.recipe.manifest import ClipEntry
-from training_jobs.recipe.pseudo_labels import Hearing, Interrupted, accept, hear_pool
+from training_jobs.recipe.pseudo_labels import Hearing, Interrupted, PseudoLabel, accept, hear_pool
 
 ENTRIES = [ClipEntry(id=str(i), audio=f"{i}.flac", seconds=1.0 + i / 10) for i in range(7)]
 
@@ -40,6 +40,7 @@ def _hear(
         indices,
         _audio,
         engine,
+        voice={},
         batch_seconds=3.5,
         report=counts.append,
         stopping=lambda: next(left, True),
@@ -78,13 +79,8 @@ def test_a_stopped_pass_goes_on_where_it_was_even_after_a_torn_line(tmp_path):
 
 
 def test_flags_refuse_whatever_the_score():
-    hearings = [
-        Hearing(0, "one", 0.95, 0.8, ()),
-        Hearing(1, "one one one one", 0.99, 0.99, ("loop",)),
-        Hearing(2, "two", 0.89, 0.85, ()),
-        Hearing(3, " ", 0.99, 0.99, ()),
-    ]
-    labels, refused = accept(hearings, score="mean", threshold=0.9)
-    assert [(label.index, label.text) for label in labels] == [(0, "one")]
+    heard = [("one", ()), ("one one one one", ("loop",)), ("two", ()), (" ", ())]
+    hearings = [Hearing(i, text, 0.9, 0.8, 0.7, {}, flags) for i, (text, flags) in enumerate(heard)]
+    labels, refused = accept(hearings, [0.95, 0.99, 0.89, 0.99], threshold=0.9)
+    assert labels == [PseudoLabel(0, "one", 0.95)]
     assert refused == {"loop": 1, "score": 2}
-    assert [label.index for label in accept(hearings, score="sequence", threshold=0.85)[0]] == [2]

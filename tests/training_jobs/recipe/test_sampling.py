@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training_jobs.recipe.sampling import batch_stream, generator, neighbour_batches
+from training_jobs.recipe.sampling import batch_stream, generator, in_step, neighbour_batches
 
 SECONDS = np.random.default_rng(0).uniform(0.5, 10.0, 103).tolist()
 
@@ -41,3 +41,18 @@ def test_a_stream_has_full_batches_for_as_long_as_asked(clips, size):
 def test_an_empty_stream():
     assert batch_stream([], 4, 10, generator(0)) == []
     assert batch_stream(SECONDS, 0, 10, generator(0)) == []
+
+
+def test_batches_of_one_step_are_of_similar_length_and_nothing_else_changes():
+    streams = [batch_stream(SECONDS, size, 60, generator(size)) for size in (4, 9)]
+    together = in_step([*streams, []], [SECONDS, SECONDS, []], generator(0))
+    assert together[2] == []
+    for before, after in zip(streams, together, strict=False):
+        assert sorted(before) == sorted(after)
+
+    def padded(one, other):
+        return sum(max(SECONDS[i] for i in [*a, *b]) for a, b in zip(one, other, strict=True))
+
+    assert padded(*together[:2]) < 0.9 * padded(*streams)
+    longest = [max(SECONDS[i] for i in batch) for batch in together[0]]
+    assert longest != sorted(longest)

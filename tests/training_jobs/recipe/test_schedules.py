@@ -80,3 +80,24 @@ def test_consistency_waits_for_the_mixed_stage_and_rises():
 def test_the_decay_follows_what_an_epoch_should_leave():
     assert teacher_decay(Recipe(), 50) == 0.999
     assert teacher_decay(Recipe(teacher_keep_per_epoch=0.5), 50) ** 50 == pytest.approx(0.5)
+
+
+def test_a_pass_is_for_the_epochs_up_to_the_next():
+    recipe = Recipe(
+        warm_up_epochs=2, mixed_epochs=5, relabel_epochs=2, epoch_steps=10, batch_size=20, replay_share=0.1,
+        pseudo_share_start=0.3, pseudo_share_end=0.5,
+    )  # fmt: skip
+    plan = make_plan(recipe, labelled=100, unlabelled=1000)
+    pseudo = [e.pseudo for e in plan.epochs]
+    assert pseudo == [0, 0, 6, 7, 8, 9, 10]
+    assert [plan.pseudo_from(step) for step in (20, 40, 60)] == [130, 170, 100]
+    assert plan.pseudo_from(50) == 90
+    assert plan.replayed == 7 * 10 * 2
+
+
+def test_the_threshold_falls_over_the_mixed_epochs_and_not_before():
+    recipe = Recipe(warm_up_epochs=1, mixed_epochs=3, pseudo_threshold=0.9, pseudo_threshold_fall=0.2)
+    plan = make_plan(recipe, labelled=100, unlabelled=1000)
+    assert [round(e.pseudo_threshold, 3) for e in plan.epochs] == [0.9, 0.9, 0.8, 0.7]
+    whole = make_plan(replace(recipe, pseudo_threshold_fall=1.0), labelled=100, unlabelled=1000)
+    assert whole.epochs[-1].pseudo_threshold == 0.0
