@@ -10,6 +10,7 @@ import numpy as np
 
 from earmark.speech.glm import GlmAsrEngine
 from training_jobs.recipe.adapters import plain
+from training_jobs.recipe.balance import balanced
 from training_jobs.recipe.manifest import ClipEntry
 from training_jobs.recipe.mean_teacher import copy_weights
 from training_jobs.recipe.pseudo_labels import Hearing, PseudoLabel, accept, hear_pool
@@ -89,8 +90,27 @@ def take_up_labels(run: Run, *, epoch: int) -> Pass:
     number = run.progress.labelling_pass
     begun = run.plan.epoch_of(run.progress.labelled_step)
     found = _trusted(run, number, _drawn(run, number), threshold=begun.pseudo_threshold, epoch=epoch)
-    run.labels, run.labels_of_pass = found.labels, run.progress.labelling_pass
+    run.labels, run.labels_of_pass = _balanced(run, found), run.progress.labelling_pass
     return found
+
+
+def _balanced(run: Run, found: Pass) -> list[PseudoLabel]:
+    """The labels of a pass as often as batches are to hold them until the next."""
+    recipe, pool = run.job.recipe, run.data.unlabelled
+    if not recipe.repeat_rare:
+        return found.labels
+
+    def kind(index: int) -> tuple[str, str]:
+        return pool[index].language, pool[index].dialect
+
+    return balanced(
+        found.labels,
+        [kind(label.index) for label in found.labels],
+        Counter(kind(hearing.index) for hearing in found.hearings),
+        count=run.plan.pseudo_from(run.progress.labelled_step),
+        most_often=recipe.repeat_rare,
+        rng=generator(run.job.seed, "balance", run.progress.labelling_pass),
+    )
 
 
 def _drawn(run: Run, number: int) -> list[int]:

@@ -96,6 +96,9 @@ class Recipe:
     """Share of pseudo-labelled clips in a batch, moving linearly over the mixed epochs."""
     relabel_epochs: int = at_least_zero(0)
     """Mixed epochs between two labelling passes; 0: label once, and again only after a pause."""
+    repeat_rare: float = at_least_zero(0.0)
+    """Languages and dialects come as often as they were heard in a pass, each label up to so many times where few of a
+    kind are trusted; 0: as they were accepted."""
     heard_per_used: float = at_least_zero(0.0)
     """Clips a labelling pass hears, drawn anew each time, for each that is trained on before the next; 0: the pool."""
     guard_ratio: float = at_least_zero(2.0)
