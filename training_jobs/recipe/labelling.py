@@ -11,9 +11,10 @@ import numpy as np
 from earmark.speech.glm import GlmAsrEngine
 from training_jobs.recipe.adapters import plain
 from training_jobs.recipe.balance import balanced
+from training_jobs.recipe.hearing import Hearing
 from training_jobs.recipe.manifest import ClipEntry
 from training_jobs.recipe.mean_teacher import copy_weights
-from training_jobs.recipe.pseudo_labels import Hearing, PseudoLabel, accept, hear_pool
+from training_jobs.recipe.pseudo_labels import PseudoLabel, accept, hear_pool
 from training_jobs.recipe.run import Run
 from training_jobs.recipe.sampling import generator
 from training_jobs.recipe.schedules import MIXED, Epoch
@@ -176,6 +177,7 @@ def _hear(
             indices[rank :: processes.count],
             run.audio,
             engine,
+            views=run.job.recipe.views,
             voice=run.voice,
             batch_seconds=run.job.hearing_batch_seconds,
             report=lambda count: report(count * processes.count),

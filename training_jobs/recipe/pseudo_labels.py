@@ -8,34 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
-from earmark.speech.audio import SAMPLE_RATE
 from earmark.speech.batching import length_sorted_batches
-from earmark.speech.confidence import clip_confidence
-from earmark.speech.engine import Engine, Heard
+from earmark.speech.engine import Engine
 from earmark.speech.sound_signs import voice_in
 from training_jobs.recipe.clip_audio import ClipAudio
+from training_jobs.recipe.hearing import Hearing, hearing_of, views_of, voted
 from training_jobs.recipe.manifest import ClipEntry
 
 
 class Interrupted(Exception):
     """The run was asked to stop."""
-
-
-@dataclass(frozen=True)
-class Hearing:
-    """What was heard in the clip `index`: `mean` is the mean probability of its tokens, `sequence` the probability of
-    all of them, in 0..1; `prior`, `features` and `flags` are those of its confidence.
-    """
-
-    index: int
-    text: str
-    mean: float
-    sequence: float
-    prior: float
-    features: dict[str, float]
-    flags: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -47,11 +29,6 @@ class PseudoLabel:
     trust: float
 
 
-def token_probabilities(heard: Heard) -> list[float]:
-    """Of each chosen token, the end token included where it was heard."""
-    return [math.exp(token.logprob) for token in heard.tokens]
-
-
 def hear_pool(
     path: Path,
     entries: Sequence[ClipEntry],
@@ -59,6 +36,7 @@ def hear_pool(
     audio: ClipAudio,
     engine: Engine,
     *,
+    views: int,
     voice: dict[str, float],
     batch_seconds: float,
     report: Callable[[int], None],
@@ -66,7 +44,8 @@ def hear_pool(
 ) -> list[Hearing]:
     """Hear the entries at `indices`, batch by batch, keeping each in the file `path`; those there are not repeated.
 
-    `voice` keeps the seconds of voice in a clip by its id: what is not in it is measured, once for all passes.
+    Each is heard at `views` speeds. `voice` keeps the seconds of voice in a clip by its id: what is not in it is
+    measured, once for all passes.
     `report` gets the number of clips heard so far. Raises Interrupted as soon as `stopping` says so.
     """
     done = _read_batches(path)
@@ -74,24 +53,38 @@ def hear_pool(
         if done.torn:
             file.write("\n")
         seconds = [entries[i].seconds for i in indices]
-        for number, places in enumerate(length_sorted_batches(seconds, batch_seconds)):
+        for number, places in enumerate(length_sorted_batches(seconds, batch_seconds / views)):
             batch = [indices[place] for place in places]
             if number in done.batches:
                 continue
             if stopping():
                 raise Interrupted
-            samples = [audio(entries[i]) for i in batch]
-            heard = engine.hear(samples)
-            found = [
-                _hearing(i, one, waveform, entries[i], voice)
-                for i, one, waveform in zip(batch, heard, samples, strict=True)
-            ]
+            found = _heard(batch, entries, audio, engine, views, voice)
             file.write(json.dumps([number, [asdict(h) for h in found]], ensure_ascii=False) + "\n")
             file.flush()
             done.batches[number] = found
             report(sum(map(len, done.batches.values())))
         os.fsync(file.fileno())
     return sorted((h for batch in done.batches.values() for h in batch), key=lambda h: h.index)
+
+
+def _heard(
+    batch: Sequence[int],
+    entries: Sequence[ClipEntry],
+    audio: ClipAudio,
+    engine: Engine,
+    views: int,
+    voice: dict[str, float],
+) -> list[Hearing]:
+    samples = [audio(entries[i]) for i in batch]
+    heard = iter(engine.hear([view for one in samples for view in views_of(one, views)]))
+    found = []
+    for i, waveform in zip(batch, samples, strict=True):
+        if entries[i].id not in voice:
+            voice[entries[i].id] = voice_in(waveform, enough=math.inf)
+        seconds = voice[entries[i].id]
+        found.append(voted([hearing_of(i, next(heard), waveform, entries[i], seconds) for _ in range(views)]))
+    return found
 
 
 def accept(
@@ -130,28 +123,3 @@ def _read_batches(path: Path) -> _Batches:
             continue
         found.batches[number] = [Hearing(**{**row, "flags": tuple(row["flags"])}) for row in rows]
     return found
-
-
-def _hearing(
-    index: int, heard: Heard, samples: np.ndarray, entry: ClipEntry, voice: dict[str, float]
-) -> Hearing:
-    if entry.id not in voice:
-        voice[entry.id] = voice_in(samples, enough=math.inf)
-    confidence = clip_confidence(
-        heard,
-        len(samples) / SAMPLE_RATE,
-        samples,
-        language=entry.language,
-        voice_seconds=voice[entry.id],
-    )
-    probabilities = token_probabilities(heard) or [0.0]
-    mean = sum(probabilities) / len(probabilities)
-    return Hearing(
-        index,
-        heard.text,
-        mean,
-        math.prod(probabilities),
-        confidence.value,
-        confidence.features,
-        confidence.flags,
-    )

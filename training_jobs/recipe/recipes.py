@@ -14,6 +14,8 @@ from training_jobs.recipe.options import (
     share_below_one,
 )
 
+VIEWS = (1, 3, 5)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
@@ -96,6 +98,8 @@ class Recipe:
     """Share of pseudo-labelled clips in a batch, moving linearly over the mixed epochs."""
     relabel_epochs: int = at_least_zero(0)
     """Mixed epochs between two labelling passes; 0: label once, and again only after a pause."""
+    views: int = positive(1)
+    """Speeds at which the teacher hears a clip, 1, 3 or 5: of several the text with most probability counts."""
     repeat_rare: float = at_least_zero(0.0)
     """Languages and dialects come as often as they were heard in a pass, each label up to so many times where few of a
     kind are trusted; 0: as they were accepted."""
@@ -135,6 +139,8 @@ def with_overrides(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
     for end in ("pseudo_share_start", "pseudo_share_end"):
         if getattr(changed, end) + changed.replay_share >= 1:
             raise range_error(end, getattr(changed, end), "below 1 together with replay_share")
+    if changed.views not in VIEWS:
+        raise range_error("views", changed.views, f"one of {', '.join(map(str, VIEWS))}")
     if changed.warm_up_epochs + changed.mixed_epochs == 0:
         raise range_error("mixed_epochs", 0, "at least 1 where warm_up_epochs is 0")
     return changed

@@ -6,8 +6,8 @@ import numpy as np
 
 from earmark.speech.calibration import Assessed, Calibrator
 from earmark.speech.calibration_fit import Audited, audited, fit
+from training_jobs.recipe.hearing import Hearing
 from training_jobs.recipe.manifest import ClipEntry
-from training_jobs.recipe.pseudo_labels import Hearing
 
 
 def scores(hearings: Sequence[Hearing], kind: str, calibrator: Calibrator | None) -> np.ndarray:

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from earmark.speech.engine import Heard, TokenScore
+from training_jobs.recipe.hearing import Hearing
 from training_jobs.recipe.manifest import ClipEntry
-from training_jobs.recipe.pseudo_labels import Hearing, Interrupted, PseudoLabel, accept, hear_pool
+from training_jobs.recipe.pseudo_labels import Interrupted, PseudoLabel, accept, hear_pool
 
 ENTRIES = [ClipEntry(id=str(i), audio=f"{i}.flac", seconds=1.0 + i / 10) for i in range(7)]
 
@@ -30,7 +31,7 @@ def _audio(entry: ClipEntry) -> np.ndarray:
 
 
 def _hear(
-    path: Path, engine: Engine, *, indices=range(7), stop_after: int = 99
+    path: Path, engine: Engine, *, indices=range(7), stop_after: int = 99, views: int = 1
 ) -> tuple[list[Hearing], list[int]]:
     counts: list[int] = []
     left = iter([False] * stop_after)
@@ -40,6 +41,7 @@ def _hear(
         indices,
         _audio,
         engine,
+        views=views,
         voice={},
         batch_seconds=3.5,
         report=counts.append,
@@ -84,3 +86,9 @@ def test_flags_refuse_whatever_the_score():
     labels, refused = accept(hearings, [0.95, 0.99, 0.89, 0.99], threshold=0.9)
     assert labels == [PseudoLabel(0, "one", 0.95)]
     assert refused == {"loop": 1, "score": 2}
+
+
+def test_of_several_views_a_clip_has_one_hearing(tmp_path):
+    hearings, _ = _hear(tmp_path / "pass.jsonl", Engine(), views=3)
+    assert [h.index for h in hearings] == list(range(7))
+    assert all(h.features["disagreement"] > 0 for h in hearings)

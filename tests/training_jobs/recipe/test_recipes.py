@@ -41,6 +41,7 @@ def test_overrides_reach_the_augmentation_and_leave_the_rest():
         ({"teacher_decay": 1}, "training:recipe:range", "teacher_decay"),
         ({"pseudo_score": "best"}, "training:recipe:range", "sequence"),
         ({"replay_share": 0.6}, "training:recipe:range", "pseudo_share_end"),
+        ({"views": 2}, "training:recipe:range", "1, 3, 5"),
         ({"patience": -1}, "training:recipe:range", "-1"),
         ({"augmentation": {"noise_snr_low": 40}}, "training:recipe:range", "noise_snr_low"),
         ({"warm_up_epochs": 0, "mixed_epochs": 0}, "training:recipe:range", "mixed_epochs"),

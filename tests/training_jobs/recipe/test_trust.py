@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from earmark.speech.errors import EarmarkError
+from training_jobs.recipe.hearing import Hearing
 from training_jobs.recipe.manifest import ClipEntry
-from training_jobs.recipe.pseudo_labels import Hearing
 from training_jobs.recipe.trust import calibrated_on, scores
 
 ENTRIES = [
