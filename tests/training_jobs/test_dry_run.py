@@ -49,6 +49,14 @@ def test_it_says_what_would_be_read_and_done(one_word_model: Path) -> None:
     assert not Job.objects.filter(kind="training_jobs.train").exists()
 
 
+def test_a_recipe_that_weighs_doubts_by_dev_clips_needs_some(one_word_model: Path) -> None:
+    collection = labelled_collection(one_word_model)
+    calibrated = {"pseudo_score": "calibrated"}
+    assert problems(look(collection, overrides=calibrated))["training:data:dev-too-few"] == "error"
+    collection.clips.filter(references=None).delete()
+    assert "training:data:dev-too-few" not in problems(look(collection, overrides=calibrated))
+
+
 def test_a_frozen_snapshot_is_looked_at_as_it_was(one_word_model: Path) -> None:
     collection = labelled_collection(one_word_model)
     frozen = take_snapshot(collection=collection, by=None)
