@@ -43,10 +43,11 @@ PAGE = """
 Supervised steps at demo scale on a CPU: the demo model (1.6 M parameters), {clips} clips of 0.5 to 4 s, {batch} clips
 a step, all of them in memory. Both sides get the same clips in the same batches, already of similar length, so the
 tokens of a step are the same; both use AdamW's fused kernel, float32, a clipped gradient, one core for the model and
-the other for the batches to come, no checkpoints and no evaluation. transformers' `Trainer` gets its batches from the model's own processor in a worker
-process of its `DataLoader`, ahead of the step, which is how one would set it up. The two take turns of {steps} steps
-after {warm_up} that are not counted, {rounds} times; the ratio is that of each turn, its median and quartiles are
-given. Ours also averages the teacher after every step, which `Trainer` does not have.
+the other for the batches to come, no checkpoints and no evaluation. transformers' `Trainer` gets its batches from the
+model's own processor in a worker process of its `DataLoader`, ahead of the step, which is how one would set it up.
+The two take turns of {steps} steps after {warm_up} that are not counted, {rounds} times; the ratio is that of each
+turn, its median and quartiles are given. Ours also averages the teacher after every step, which `Trainer` does not
+have.
 
 * `ratio_to_trainer_cpu`: everything learns, sounds are made into spectra anew for every step, as augmentation asks.
 * `ratio_frozen_encoder`: the encoder does not learn and the audio is clean, so its output is kept; `Trainer` has no
