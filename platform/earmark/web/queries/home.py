@@ -12,6 +12,7 @@ from earmark.corpus.tallies import total, totals
 from earmark.corpus.tally_models import ClipTally, RecordingTally, ReferenceTally
 from earmark.datasets.models import Snapshot
 from earmark.jobs.models import Job, Status
+from earmark.loop.models import Promotion
 from earmark.loop.queries import TurnState, labelled_since, turn_state
 from earmark.recognition.models import Alias, ModelVersion, TranscriptionFailure
 from earmark.web.queries.counting import Count
@@ -38,7 +39,7 @@ class Situation:
     training: TrainingJob | None
     champion: ModelVersion | None
     contender: Evaluation | None
-    """How the newest training's model did, while it is not the champion."""
+    """How the newest training's model did, while it is not the champion and was not judged."""
     labelled_since_training: float
     unheard: int
     """Clips of the pool that no model has heard, without those the champion could not read."""
@@ -93,7 +94,7 @@ def situation(collection: Collection) -> Situation:
         round=Round.objects.filter(collection=collection).first(),
         training=training,
         champion=champion,
-        contender=_contender(training, champion, history),
+        contender=_contender(collection, training, champion, history),
         labelled_since_training=labelled_since(collection, training),
         unheard=_unheard(collection, champion),
         history=history,
@@ -103,9 +104,15 @@ def situation(collection: Collection) -> Situation:
 
 
 def _contender(
-    training: TrainingJob | None, champion: ModelVersion | None, history: tuple[Evaluation, ...]
+    collection: Collection,
+    training: TrainingJob | None,
+    champion: ModelVersion | None,
+    history: tuple[Evaluation, ...],
 ) -> Evaluation | None:
+    """How the newest training's model did, while nobody has judged it yet."""
     if training is None or training.model is None or training.model == champion:
+        return None
+    if Promotion.objects.filter(collection=collection, model=training.model).exists():
         return None
     return next((one for one in history if one.model_id == training.model_id), None)
 
