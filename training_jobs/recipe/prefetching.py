@@ -27,13 +27,6 @@ class Prefetcher(Generic[Ready]):
         self._fill()
         return one.result()
 
-    def drop(self) -> None:
-        """Make no more; what is under way is finished and forgotten."""
-        self._end = self._next
-        for one in self._pending:
-            one.cancel()
-        self._pending.clear()
-
     def _fill(self) -> None:
         while len(self._pending) < AHEAD and self._next < self._end:
             self._pending.append(self._pool.submit(self._make, self._next))
