@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from annotation.models import AnnotationTally, Round
@@ -69,8 +70,12 @@ class Situation:
 def situation(collection: Collection) -> Situation:
     """Read it all; a fixed number of queries."""
     turn = turn_state(collection)
+    judged = Promotion.objects.filter(collection=collection, model=OuterRef("model"))
     training = (
-        TrainingJob.objects.filter(collection=collection).select_related("job", "model", "base").first()
+        TrainingJob.objects.filter(collection=collection)
+        .select_related("job", "model", "base")
+        .annotate(was_judged=Exists(judged))
+        .first()
     )
     snapshots = {
         one.purpose: one
@@ -94,7 +99,7 @@ def situation(collection: Collection) -> Situation:
         round=Round.objects.filter(collection=collection).first(),
         training=training,
         champion=champion,
-        contender=_contender(collection, training, champion, history),
+        contender=None if training and training.was_judged else _contender(training, champion, history),
         labelled_since_training=labelled_since(collection, training),
         unheard=_unheard(collection, champion),
         history=history,
@@ -104,15 +109,9 @@ def situation(collection: Collection) -> Situation:
 
 
 def _contender(
-    collection: Collection,
-    training: TrainingJob | None,
-    champion: ModelVersion | None,
-    history: tuple[Evaluation, ...],
+    training: TrainingJob | None, champion: ModelVersion | None, history: tuple[Evaluation, ...]
 ) -> Evaluation | None:
-    """How the newest training's model did, while nobody has judged it yet."""
     if training is None or training.model is None or training.model == champion:
-        return None
-    if Promotion.objects.filter(collection=collection, model=training.model).exists():
         return None
     return next((one for one in history if one.model_id == training.model_id), None)
 
