@@ -20,11 +20,13 @@ from earmark.accounts.services import audit
 from earmark.corpus.models import Clip, Collection
 from earmark.corpus.queries import usable
 from earmark.jobs.models import Job
-from earmark.jobs.registry import Context
+from earmark.jobs.registry import Context, Later
 from earmark.jobs.services import submit
+from earmark.recognition.champion_shown import is_following
 from earmark.recognition.registry import champion
 from earmark.speech.errors import EarmarkError
 
+FOLLOWED_SECONDS = 3.0
 ASKABLE = (Clip.State.HEARD, Clip.State.SKIPPED)
 
 
@@ -129,9 +131,15 @@ def close_round(*, round: Round, by: User | None) -> None:
 
 
 def open_round(context: Context, *, round_id: int) -> dict[str, Any]:
-    """Choose the clips, send them to Label Studio, open the round. The work of the job `annotation.open_round`."""
+    """Choose the clips, send them to Label Studio, open the round. The work of the job `annotation.open_round`.
+
+    Raises Later while the clips are being shown anew by another champion or calibration: half of them would be chosen
+    by the rates of one, half by those of the other.
+    """
     row = Round.objects.select_related("collection", "model").get(pk=round_id)
     if row.status == Round.Status.OPENING:
+        if not row.clips.exists() and is_following(row.collection):
+            raise Later(FOLLOWED_SECONDS)
         choose_clips(row)
         patiently(partial(publish, row, context), wait=partial(pause, context))
         Round.objects.filter(pk=row.pk, status=Round.Status.OPENING).update(status=Round.Status.OPEN)

@@ -17,6 +17,7 @@ from training_jobs.recipe.job_folder import JobFolder
 from training_jobs.recipe.prepare import read_metrics
 
 SEED = 11
+_LOG = "stderr.log"
 SIZES = {"labelled": 32, "unlabelled": 64, "dev": 12}
 OVERRIDES = {
     "learning_rate": 3e-4, "batch_size": 8, "micro_batch_size": 8, "warm_up_epochs": 2, "mixed_epochs": 6,
@@ -48,7 +49,7 @@ def main() -> None:
         process = _start(alone)
         _wait_for_line(alone, process, 0)
         began = time.monotonic()
-        _check(process.wait(), {0})
+        _check(process.wait(), {0}, alone)
         seconds = time.monotonic() - began
         stages = _kill_often(killed, kills, seconds)
         equal = _outcome(alone) == _outcome(killed)
@@ -68,11 +69,12 @@ def main() -> None:
 
 
 def _start(folder: Path) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "training_jobs.recipe", str(folder)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.DEVNULL,
-    )
+    with (folder / _LOG).open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "training_jobs.recipe", str(folder)],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stderr=log,
+        )
 
 
 def _kill_often(folder: Path, kills: int, seconds: float) -> Counter[str]:
@@ -82,12 +84,12 @@ def _kill_often(folder: Path, kills: int, seconds: float) -> Counter[str]:
     while True:
         process = _start(folder)
         if sum(stages.values()) == kills:
-            _check(process.wait(), {0})
+            _check(process.wait(), {0}, folder)
             return stages
         _wait_for_line(folder, process, len(read_metrics(folder)[0]))
         time.sleep(rng.uniform(0, 1.8 * seconds / (kills + 1)))
         process.send_signal(signal.SIGKILL)
-        if _check(process.wait(), {0, -signal.SIGKILL}) == 0:
+        if _check(process.wait(), {0, -signal.SIGKILL}, folder) == 0:
             return stages
         stages[read_metrics(folder)[0][-1].values["stage"]] += 1
 
@@ -98,9 +100,10 @@ def _wait_for_line(folder: Path, process: "subprocess.Popen[bytes]", known: int)
         time.sleep(0.02)
 
 
-def _check(code: int, allowed: set[int]) -> int:
+def _check(code: int, allowed: set[int], folder: Path) -> int:
     if code not in allowed:
-        raise SystemExit(f"the trainer ended with code {code}")
+        said = (folder / _LOG).read_text(encoding="utf-8", errors="replace")[-2000:]
+        raise SystemExit(f"the trainer ended with code {code}: {said}")
     return code
 
 

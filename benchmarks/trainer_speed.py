@@ -5,9 +5,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +22,32 @@ from benchmarks.reporting import Report, arguments, publish
 from earmark.speech.examples import training_batch
 from earmark.speech.model_folder import LoadedModel, load_model
 from training_jobs.recipe.clip_audio import ClipAudio
-from training_jobs.recipe.epoch_batches import upcoming_batches
+from training_jobs.recipe.epoch_batches import drawn_clips, upcoming_batches
 from training_jobs.recipe.mean_teacher import update_teacher
 from training_jobs.recipe.metrics import MetricsWriter
+from training_jobs.recipe.prefetching import background
 from training_jobs.recipe.prepare import read_job_folder
 from training_jobs.recipe.processes import Processes
 from training_jobs.recipe.run import Run, Surroundings, open_run
-from training_jobs.recipe.sampling import batch_stream, generator
 from training_jobs.recipe.steps import optimiser_step
 
 SEED = 3
 BATCH = 24
 RATE = 1e-4
 WARM_UP = 5
+THREADS = 1
+"""Of the model: the other core of a small machine prepares batches, on both sides."""
 STILL = {"speed": 0.0, "noise_chance": 0.0, "reverb_chance": 0.0, "frequency_masks": 0, "time_masks": 0}
 
 PAGE = """
 Supervised steps at demo scale on a CPU: the demo model (1.6 M parameters), {clips} clips of 0.5 to 4 s, {batch} clips
 a step, all of them in memory. Both sides get the same clips in the same batches, already of similar length, so the
-tokens of a step are the same; both use AdamW's fused kernel, {threads} threads, float32, a clipped gradient, no
-checkpoints and no evaluation. transformers' `Trainer` gets its batches from the model's own processor in a worker
-process of its `DataLoader`, ahead of the step, which is how one would set it up. The two take turns of {steps} steps
-after {warm_up} that are not counted, {rounds} times; the ratio is that of each turn, its median and quartiles are
-given. Ours also averages the teacher after every step, which `Trainer` does not have.
+tokens of a step are the same; both use AdamW's fused kernel, float32, a clipped gradient, one core for the model and
+the other for the batches to come, no checkpoints and no evaluation. transformers' `Trainer` gets its batches from the
+model's own processor in a worker process of its `DataLoader`, ahead of the step, which is how one would set it up.
+The two take turns of {steps} steps after {warm_up} that are not counted, {rounds} times; of each step its fastest
+turn counts, on both sides, since others work on the machine; `_of_turns` are the quartiles of the ratio of whole
+turns. Ours also averages the teacher after every step, which `Trainer` does not have.
 
 * `ratio_to_trainer_cpu`: everything learns, sounds are made into spectra anew for every step, as augmentation asks.
 * `ratio_frozen_encoder`: the encoder does not learn and the audio is clean, so its output is kept; `Trainer` has no
@@ -55,23 +58,26 @@ over audio and prompt, no padding of a clip for another's sake in the encoder, n
 own frames only. The losses of the first step differ by {difference:.1%}: the library pads a batch to its longest clip,
 which the encoder hears.
 
+The goal is 1.5. It is reached where the encoder is frozen; where everything learns, and `Trainer` is given our batches
+of similar length, it is not: what is left is the same attention, activations and norms of the same library.
+
 `mfu_gpu` is the share of a GPU's bf16 arithmetic that steps at the real size use, with random weights: {mfu}.
 """
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds a step, and the loss of the first step."""
+    """Seconds of each step that counts, and the loss of the first step."""
 
-    seconds: float
+    seconds: list[float]
     loss: float
 
 
 def main() -> None:
     """Measure in turns, publish."""
     options = arguments(__doc__ or "")
-    rounds, steps, clips = (3, 10, 96) if options.quick else (7, 30, 480)
-    threads = torch.get_num_threads()
+    rounds, steps, clips = (3, 10, 96) if options.quick else (7, 25, 480)
+    torch.set_num_threads(THREADS)
     figures: dict[str, Any] = {}
     baseline: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as root:
@@ -82,22 +88,28 @@ def main() -> None:
                 turns = [
                     (_ours(run, WARM_UP), _trainers(run, WARM_UP, encoder=learns)) for _ in range(rounds)
                 ]
-            ratios = [theirs.seconds / ours.seconds for ours, theirs in turns]
-            low, median, high = statistics.quantiles(ratios, n=4)
-            figures[f"ratio{name or '_to_trainer_cpu'}"] = median
-            figures[f"ratio{name or '_to_trainer_cpu'}_quartiles"] = [low, high]
-            figures[f"steps_per_second{name}"] = 1 / statistics.median(ours.seconds for ours, _ in turns)
-            baseline[f"steps_per_second{name}"] = 1 / statistics.median(t.seconds for _, t in turns)
+            ours, theirs = (_fastest(side) for side in zip(*turns, strict=True))
+            low, _, high = statistics.quantiles(
+                [sum(their.seconds) / sum(our.seconds) for our, their in turns], n=4
+            )
+            figures[f"ratio{name or '_to_trainer_cpu'}"] = theirs / ours
+            figures[f"ratio{name or '_to_trainer_cpu'}_of_turns"] = [low, high]
+            figures[f"steps_per_second{name}"], baseline[f"steps_per_second{name}"] = 1 / ours, 1 / theirs
             if learns:
                 figures["first_loss"], baseline["first_loss"] = turns[0][0].loss, turns[0][1].loss
     figures["mfu_gpu"] = model_flop_utilisation()
     difference = abs(figures["first_loss"] / baseline["first_loss"] - 1)
     mfu = "not measured, there is no GPU here" if figures["mfu_gpu"] is None else f"{figures['mfu_gpu']:.0%}"
     page = PAGE.format(
-        clips=clips, batch=BATCH, threads=threads, steps=steps, warm_up=WARM_UP, rounds=rounds,
+        clips=clips, batch=BATCH, steps=steps, warm_up=WARM_UP, rounds=rounds,
         difference=difference, mfu=mfu,
     )  # fmt: skip
     publish(Report("trainer_speed", figures, baseline, seeds=[SEED], page=page), quick=options.quick)
+
+
+def _fastest(turns: Sequence[Measured]) -> float:
+    """Mean seconds of a step, each step's fastest turn counted: what else ran on the machine is left out."""
+    return statistics.fmean(min(same) for same in zip(*(turn.seconds for turn in turns), strict=True))
 
 
 def _write(folder: Path, clips: int, steps: int, *, encoder: bool) -> None:
@@ -106,7 +118,7 @@ def _write(folder: Path, clips: int, steps: int, *, encoder: bool) -> None:
         "epoch_steps": steps, "augmentation": STILL, "adaptation": {"encoder": encoder},
     }  # fmt: skip
     sizes = {"labelled": clips, "unlabelled": 0, "dev": 0}
-    write_dialect_job(folder, sizes, seed=SEED, overrides=overrides, threads=torch.get_num_threads())
+    write_dialect_job(folder, sizes, seed=SEED, overrides=overrides, threads=THREADS)
 
 
 @contextmanager
@@ -115,7 +127,7 @@ def _opened(folder: Path) -> Iterator[Run]:
     with (
         closing(MetricsWriter(folder / "metrics.jsonl")) as metrics,
         ClipAudio(folder, data.job.audio_cache_mb) as audio,
-        ThreadPoolExecutor(1) as pool,
+        background() as pool,
     ):
         yield open_run(data, Surroundings(audio, metrics, pool, Processes(), threading.Event().is_set))
 
@@ -125,17 +137,20 @@ def _ours(run: Run, warm_up: int) -> Measured:
     epoch, learner = run.plan.epochs[0], run.learner
     upcoming = upcoming_batches(run, epoch)
     losses: list[float] = []
-    began = time.perf_counter()
-    for step in range(epoch.steps):
-        if step == warm_up:
-            began = time.perf_counter()
+    times = [time.perf_counter()]
+    for _ in range(epoch.steps):
         batch = upcoming.take()
         found, _, _ = optimiser_step(
             learner, real=batch.real, pseudo=[], replay=[], learning_rate=RATE, consistency_weight=0.0
         )
         update_teacher(learner.teacher.model, learner.student.model, 0.999)
         losses.append(found.cross_entropy)
-    return Measured((time.perf_counter() - began) / (epoch.steps - warm_up), losses[0])
+        times.append(time.perf_counter())
+    return Measured(_between(times)[warm_up:], losses[0])
+
+
+def _between(times: Sequence[float]) -> list[float]:
+    return [after - before for before, after in pairwise(times)]
 
 
 class _Clips(Dataset[tuple[np.ndarray, str]]):
@@ -170,19 +185,17 @@ class _SameBatches(Trainer):
 
 
 class _Clock(TrainerCallback):
-    """Notes when the steps that count begin and end, and the first loss."""
+    """Notes when each step ends, and the first loss."""
 
-    def __init__(self, warm_up: int) -> None:
-        self._warm_up = warm_up
-        self.began = self.ended = 0.0
+    def __init__(self) -> None:
+        self.times: list[float] = []
         self.losses: list[float] = []
 
-    def on_step_begin(self, _options: Any, state: Any, _control: Any, **_: Any) -> None:
-        if state.global_step == self._warm_up:
-            self.began = time.perf_counter()
+    def on_train_begin(self, _options: Any, _state: Any, _control: Any, **_: Any) -> None:
+        self.times.append(time.perf_counter())
 
     def on_step_end(self, _options: Any, _state: Any, _control: Any, **_: Any) -> None:
-        self.ended = time.perf_counter()
+        self.times.append(time.perf_counter())
 
     def on_log(self, _options: Any, _state: Any, _control: Any, logs: Any = None, **_: Any) -> None:
         self.losses += [logs["loss"]] if logs and "loss" in logs else []
@@ -194,9 +207,9 @@ def _trainers(run: Run, warm_up: int, *, encoder: bool) -> Measured:
     loaded = load_model(str(MODEL))
     loaded.model.model.audio_tower.requires_grad_(encoder)
     clips = [(run.audio(entry), entry.text) for entry in run.data.labelled]
-    seconds = [entry.seconds for entry in run.data.labelled]
-    batches = batch_stream(seconds, BATCH, epoch.steps, generator(SEED, "real", epoch.index))
-    clock = _Clock(warm_up)
+    places = {entry.id: place for place, entry in enumerate(run.data.labelled)}
+    batches = [[places[one.entry.id] for one in batch] for batch in drawn_clips(run, epoch)["real"]]
+    clock = _Clock()
     with tempfile.TemporaryDirectory() as output:
         options = TrainingArguments(
             output_dir=output, max_steps=epoch.steps, per_device_train_batch_size=BATCH, learning_rate=RATE,
@@ -206,7 +219,7 @@ def _trainers(run: Run, warm_up: int, *, encoder: bool) -> Measured:
         )  # fmt: skip
         trainer = _SameBatches(loaded, batches, args=options, train_dataset=_Clips(clips), callbacks=[clock])
         trainer.train()
-    return Measured((clock.ended - clock.began) / (epoch.steps - warm_up), clock.losses[0])
+    return Measured(_between(clock.times)[warm_up:], clock.losses[0])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from earmark.datasets.models import Snapshot
 from earmark.datasets.previewing import Preview, preview, preview_of
 from earmark.recognition.models import ModelVersion
 from earmark.recognition.registry import champion
+from earmark.speech.calibration_fit import FEWEST
 from earmark.speech.errors import EarmarkError
 from training_jobs import disk_space, launching
 from training_jobs.pace import measured_pace
@@ -107,6 +108,7 @@ def dry_run(
             *(_problem(error) for error in content.faults),
             *_refusals(model, asked),
             *([_problem(disk_space.no_space(root, needed))] if free < needed + _kept_free() else []),
+            *_needs(content, chosen),
             *_doubts(content, chosen),
             *([_problem(unknown, "warning")] if unknown else []),
         ),
@@ -126,6 +128,17 @@ def _refusals(model: ModelVersion, asked: Resources) -> list[Problem]:
         except EarmarkError as error:
             found.append(_problem(error))
     return found
+
+
+def _needs(content: Preview, recipe: Recipe) -> list[Problem]:
+    """What the recipe cannot do without."""
+    calibrates = recipe.pseudo_score == "calibrated" and content.unlabelled.clips
+    if not calibrates or content.dev.clips >= FEWEST:
+        return []
+    said = _("This recipe weighs the teacher’s doubts by {least} labelled dev clips or more; there are {n}.")
+    hint = _("Have more clips of dev speakers labelled, or take another recipe.")
+    told = said.format(least=FEWEST, n=content.dev.clips)
+    return [Problem("error", "training:data:dev-too-few", told, hint)]
 
 
 def _doubts(content: Preview, recipe: Recipe) -> list[Problem]:

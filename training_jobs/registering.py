@@ -19,8 +19,6 @@ from training_jobs.model_card import Card, card_text
 from training_jobs.models import TrainingJob
 from training_jobs.recipe.job_folder import JobFolder
 
-CALIBRATION = "calibration.json"
-"""What the trainer fitted on dev clips, beside its model."""
 CARD = "README.md"
 
 
@@ -32,8 +30,8 @@ def register(training: TrainingJob, made: Path) -> ModelVersion:
     """
     name = f"{training.collection.slug}-{training.pk}-{_digest(made)[:12]}"
     kept = settings.EARMARK.var / "models" / name
-    lineage = lineage_of(training, JobFolder(made.parent))
-    fitted = _fitted(made.parent / CALIBRATION)
+    folder = JobFolder(made.parent)
+    lineage, fitted = lineage_of(training, folder), _fitted(folder.calibration)
     if not kept.exists():
         part = kept.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)

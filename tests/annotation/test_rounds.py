@@ -13,7 +13,9 @@ from annotation.rounds import close_round, open_round, request_round, start_sync
 from earmark.accounts.models import AuditEntry
 from earmark.corpus.models import Clip, Collection, Reference, Split
 from earmark.corpus.references import set_reference
-from earmark.jobs.models import Job
+from earmark.jobs.models import Job, Status
+from earmark.jobs.registry import Later
+from earmark.recognition.champion_shown import submit_following
 from earmark.recognition.models import Hypothesis
 from earmark.speech.errors import EarmarkError
 from tests.annotation.fake_label_studio import FakeLabelStudio
@@ -236,6 +238,17 @@ def test_the_pool_carries_what_strategies_read() -> None:
     assert pool.characters[0] == 2
     assert list(pool.speaker) == [0, 1, 2, 3, 0]
     assert list(pool.seconds) == [2.0] * 5
+
+
+def test_a_round_waits_until_every_clip_shows_what_the_champion_says(studio: FakeLabelStudio) -> None:
+    collection = heard_collection()
+    row, _job = request_round(collection=collection, budget_seconds=30, seed=1, by=None)
+    following = submit_following(collection=collection, by=None)
+    with pytest.raises(Later):
+        open_round(TestContext(), round_id=row.pk)
+    assert not row.clips.exists(), "half of them would be chosen by the rates of the champion before"
+    Job.objects.filter(pk=following.pk).update(status=Status.SUCCEEDED)
+    assert open_round(TestContext(), round_id=row.pk)["tasks"] > 0
 
 
 def test_rounds_are_numbered_in_their_collection(studio: FakeLabelStudio) -> None:

@@ -83,6 +83,31 @@ def test_what_was_only_away_is_tried_again_later(calls: list[Any]) -> None:
     assert running.run(row.pk) is None, "it is not due yet"
 
 
+def test_waits_grow_and_stay_bounded_for_what_was_parked_often() -> None:
+    assert [running.wait_seconds(attempt) for attempt in (1, 2, 5, 9, 40_000)] == [2, 4, 32, 300, 300]
+
+
+def test_a_kind_that_sees_to_its_own_end_is_run_though_it_was_cancelled(calls: list[Any]) -> None:
+    asked: list[Job] = []
+    registry.handler("own-end", cancel=asked.append)(lambda context: {"ended": True})
+    try:
+        row = Job.objects.create(kind="own-end", queue="cpu")
+        services.cancel(row)
+        row.refresh_from_db()
+        assert (asked, row.status) == ([row], Status.QUEUED)
+        services.ask_to_end(row)
+        assert running.run(row.pk) == Status.SUCCEEDED
+    finally:
+        registry._kinds.pop("own-end")
+
+
+def test_what_was_sent_lately_is_not_sent_again(calls: list[Any]) -> None:
+    now = timezone.now()
+    parked = job(status=Status.RUNNING, worker=ELSEWHERE, lease_until=now - timedelta(seconds=1))
+    assert (services.sweep(), services.sweep()) == (1, 0), "no pile of messages while every worker is busy"
+    assert running.run(parked.pk) == Status.SUCCEEDED
+
+
 def test_attempts_are_bounded(calls: list[Any]) -> None:
     row = job(attempt=5)
     assert running.run(row.pk) == Status.FAILED

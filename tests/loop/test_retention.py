@@ -21,6 +21,9 @@ from earmark.recognition import retention as thinning
 from earmark.recognition.models import Alias, Hypothesis, HypothesisDetails, ModelVersion
 from earmark.recognition.registry import set_alias
 from earmark.recognition.run_models import TranscriptionRun
+from earmark.recognition.writing import row_of, write
+from earmark.speech.confidence import Confidence
+from earmark.speech.stub import heard as said
 from earmark.web.templatetags.display import heard
 from tests.recognition.world import make_clip, make_collection, make_model
 from training_jobs.models import TrainingJob
@@ -119,6 +122,12 @@ def test_details_are_thinned_in_batches_with_an_entry_in_the_log(monkeypatch: py
     assert (row.text, row.confidence, row.tokens, row.words) == ("one", 0.5, [], [])
     assert "one" in heard(row)
     assert submit_thinning() is None, "there is nothing left to thin"
+    gone.refresh_from_db()
+    assert gone.thinned_at is not None, "and its hypotheses are not looked at again"
+    clip = make_clip(collection, 900)
+    write(gone, [row_of(clip, said("two"), Confidence(0.5, {}, ()))])
+    gone.refresh_from_db()
+    assert gone.thinned_at is None, "until it hears"
 
 
 def test_a_model_that_is_wanted_again_meanwhile_loses_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,12 @@
 """The loop turns by itself: what is switched on is done once, in one transaction, and everybody can see why."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from annotation.models import Round, RoundClip
@@ -99,6 +102,28 @@ def test_a_training_is_launched_once_on_the_same_labels() -> None:
     trained(collection, None, Status.FAILED)
     assert why(collection) == {"train": "minutes-after-failure"}
     assert submit_turns() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_launch_one_training() -> None:
+    collection = make_collection()
+    labelled(collection, clips=12)
+    champion_of(collection)
+    switched_on(collection, train=True, train_minutes=0.1)
+    ready = Barrier(2)
+
+    def worker() -> PolicyAct | None:
+        try:
+            ready.wait()
+            return turn(collection)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as both:
+        done = [one.result() for one in [both.submit(worker) for _ in range(2)]]
+    assert sum(one is not None for one in done) == 1
+    assert TrainingJob.objects.filter(collection=collection).count() == 1
+    assert PolicyAct.objects.filter(collection=collection).count() == 1
 
 
 def test_killed_in_the_middle_of_a_step_nothing_of_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

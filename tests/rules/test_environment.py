@@ -17,7 +17,7 @@ OTHERS = {
     "platform/earmark/speech/__init__.py": "says how threads wait, before any library starts them",
     "platform/earmark/speech/decoder_process.py": "gives its child process as little as it needs",
     "platform/earmark/speech/voice_activity.py": "forbids onnxruntime to report to its makers, before it starts",
-    "training_jobs/recipe/run.py": "asks what torchrun has said",
+    "training_jobs/recipe/processes.py": "asks what torchrun has said",
 }
 
 

@@ -50,6 +50,14 @@ def test_a_calibration_on_few_clips_says_so(world: World) -> None:
     assert "may be off by a lot" in page(world, world.models[1])
 
 
+def test_a_calibration_that_came_with_the_training_says_so(world: World) -> None:
+    row = factories.a_calibration(world.collection, world.models[1], clips=40)
+    assert "Dev clips" not in page(world, world.models[1])
+    row.report["fitted_on"] = row.ON_DEV
+    row.save()
+    assert "Dev clips" in page(world, world.models[1])
+
+
 def test_a_manager_has_a_model_calibrated_once_enough_is_audited(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

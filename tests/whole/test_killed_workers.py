@@ -37,7 +37,10 @@ PLAN = Plan(
     dev_utterances=3,
     test_utterances=4,
 )
-SHORT_TRAINING = {"warm_up_epochs": 1, "mixed_epochs": 2, "epoch_steps": 12, "batch_size": 8, "patience": 0}
+SHORT_TRAINING = {
+    "warm_up_epochs": 1, "mixed_epochs": 2, "epoch_steps": 12, "batch_size": 8, "patience": 0,
+    "pseudo_score": "sequence",
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

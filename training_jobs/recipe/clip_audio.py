@@ -7,6 +7,8 @@ from types import TracebackType
 import numpy as np
 
 from earmark.speech.audio import MIN_CLIP_SECONDS, SAMPLE_RATE
+from earmark.speech.audio_faults import TRUNCATED
+from earmark.speech.cutting import Stretch
 from earmark.speech.decoding import Decoder
 from earmark.speech.errors import EarmarkError
 from training_jobs.recipe.manifest import ClipEntry
@@ -59,9 +61,8 @@ class ClipAudio:
             if used + size > self._limit:
                 continue
             used += size
-            samples = self._decoder.decode(path).samples
-            for clip in clips:
-                self._kept[_key(clip)] = _cut(samples, clip)
+            for clip, samples in self._read(path, clips):
+                self._kept[_key(clip)] = samples
             report(len(self._kept))
 
     def __call__(self, entry: ClipEntry) -> np.ndarray:
@@ -71,23 +72,43 @@ class ClipAudio:
         errors.
         """
         kept = self._kept.get(_key(entry))
-        return kept if kept is not None else _cut(self._decoder.decode(self.path(entry)).samples, entry)
+        if kept is not None:
+            return kept
+        ((_, samples),) = self._read(self.path(entry), [entry])
+        return samples
+
+    def _read(self, path: Path, clips: Sequence[ClipEntry]) -> list[tuple[ClipEntry, np.ndarray]]:
+        """Cut clips out of one file in one pass: no more of a long recording is held than they are.
+
+        Where a clip ends behind the file by no more than containers round, all of the file is read instead.
+        """
+        ordered = sorted(clips, key=lambda clip: _stretch(clip).start)
+        try:
+            cuts = list(self._decoder.stretches(path, [_stretch(clip) for clip in ordered]))
+        except EarmarkError as error:
+            if error.error_id != TRUNCATED:
+                raise
+            samples = self._decoder.decode(path).samples
+            cuts = [samples[_stretch(clip).start : _stretch(clip).end] for clip in ordered]
+        return [(clip, _checked(cut, clip)) for clip, cut in zip(ordered, cuts, strict=True)]
 
 
 def _key(entry: ClipEntry) -> tuple[str, float, float]:
     return entry.audio, entry.start, entry.seconds
 
 
-def _cut(samples: np.ndarray, entry: ClipEntry) -> np.ndarray:
-    first = round(entry.start * SAMPLE_RATE)
-    last = round((entry.start + entry.seconds) * SAMPLE_RATE)
-    cut = samples[first:last]
-    short = (last - len(samples)) / SAMPLE_RATE
+def _stretch(entry: ClipEntry) -> Stretch:
+    return Stretch(round(entry.start * SAMPLE_RATE), round((entry.start + entry.seconds) * SAMPLE_RATE))
+
+
+def _checked(cut: np.ndarray, entry: ClipEntry) -> np.ndarray:
+    wanted = _stretch(entry)
+    short = (wanted.end - wanted.start - len(cut)) / SAMPLE_RATE
     if short > _END_TOLERANCE or len(cut) < round(MIN_CLIP_SECONDS * SAMPLE_RATE):
         raise EarmarkError(
             "training:data:clip-end",
-            f"Clip {entry.id!r} ends at {entry.start + entry.seconds:.2f} s, its file {entry.audio} at "
-            f"{len(samples) / SAMPLE_RATE:.2f} s.",
+            f"Clip {entry.id!r} ends at {entry.start + entry.seconds:.2f} s, {short:.2f} s behind the end of its file "
+            f"{entry.audio}.",
             "Segment the recording again.",
         )
     return cut.astype(np.float32, copy=True)

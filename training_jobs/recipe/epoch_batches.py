@@ -21,7 +21,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class _Drawn:
+class Drawn:
     """A clip to learn: its text, how much it counts, whether the teacher is asked about it."""
 
     entry: ClipEntry
@@ -36,7 +36,7 @@ def upcoming_batches(run: Run, epoch: Epoch) -> Prefetcher[Batch]:
     What is done to a clip's sound is drawn from the seed, the step and its place in the batch, so it does not depend on
     which process has it or on when it is made.
     """
-    drawn = {part: clips for part, clips in _drawn(run, epoch).items() if clips}
+    drawn = {part: clips for part, clips in drawn_clips(run, epoch).items() if clips}
 
     def make(at: int) -> Batch:
         found: dict[str, list[Example]] = {"real": [], "pseudo": [], "replay": []}
@@ -48,7 +48,7 @@ def upcoming_batches(run: Run, epoch: Epoch) -> Prefetcher[Batch]:
     return Prefetcher(run.around.pool, make, run.progress.step - epoch.first_step, epoch.steps)
 
 
-def _example(run: Run, one: _Drawn, step: int, part: str, place: int) -> Example:
+def _example(run: Run, one: Drawn, step: int, part: str, place: int) -> Example:
     return run.examples(
         run.audio(one.entry),
         one.text,
@@ -59,17 +59,17 @@ def _example(run: Run, one: _Drawn, step: int, part: str, place: int) -> Example
     )
 
 
-def _drawn(run: Run, epoch: Epoch) -> dict[str, list[list[_Drawn]]]:
+def drawn_clips(run: Run, epoch: Epoch) -> dict[str, list[list[Drawn]]]:
     """Clips by part and step. Where nothing is trusted, or nothing replayed, labelled clips fill the batch."""
     data = run.data
     size = epoch.real + (0 if run.labels else epoch.pseudo) + (0 if run.replay else epoch.replay)
-    real = [_Drawn(entry, entry.text, entry.weight) for entry in data.labelled]
+    real = [Drawn(entry, entry.text, entry.weight) for entry in data.labelled]
     power = run.job.recipe.pseudo_weight_power
     pseudo = [
-        _Drawn(data.unlabelled[label.index], label.text, label.trust**power, taught=True)
+        Drawn(data.unlabelled[label.index], label.text, label.trust**power, taught=True)
         for label in run.labels
     ]
-    replay = [_Drawn(data.unlabelled[label.index], label.text) for label in run.replay]
+    replay = [Drawn(data.unlabelled[label.index], label.text) for label in run.replay]
     parts = {"real": (real, size), "pseudo": (pseudo, epoch.pseudo), "replay": (replay, epoch.replay)}
     seconds = [[clip.entry.seconds for clip in clips] for clips, _ in parts.values()]
     streams = [

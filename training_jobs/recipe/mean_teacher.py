@@ -27,10 +27,11 @@ def copy_weights(source: torch.nn.Module, target: torch.nn.Module) -> None:
 def update_teacher(teacher: torch.nn.Module, student: torch.nn.Module, decay: float) -> None:
     """teacher <- decay * teacher + (1 - decay) * student, in float32: bfloat16 would lose a small step."""
     with torch.no_grad():
-        for mine, other in _pairs(teacher, student):
-            if mine.is_floating_point():
-                mine.lerp_(other.to(mine.dtype), 1 - decay)
-            else:
+        pairs = _pairs(teacher, student)
+        averaged = [(mine, other.to(mine.dtype)) for mine, other in pairs if mine.is_floating_point()]
+        torch._foreach_lerp_([mine for mine, _ in averaged], [other for _, other in averaged], 1 - decay)
+        for mine, other in pairs:
+            if not mine.is_floating_point():
                 mine.copy_(other)
 
 

@@ -18,6 +18,7 @@ from earmark.speech.errors import EarmarkError
 log = logging.getLogger(__name__)
 
 PROGRESS_EVERY_SECONDS = 0.5
+LONGEST_WAIT_SECONDS = 300.0
 TRANSIENT = (OperationalError, InterfaceError, ConnectionError, TimeoutError)
 
 
@@ -106,6 +107,11 @@ def run(pk: int) -> Status | None:
         return _attempt(job, running)
 
 
+def wait_seconds(attempt: int) -> float:
+    """How long to wait after that attempt failed for a passing reason; a job that is parked often has thousands."""
+    return min(2.0 ** min(attempt, 16), LONGEST_WAIT_SECONDS)
+
+
 def _attempt(job: Job, running: RunningJob) -> Status | None:
     try:
         if job.cancel_requested and kind(job.kind).cancel is None:
@@ -127,7 +133,7 @@ def _attempt(job: Job, running: RunningJob) -> Status | None:
     except TRANSIENT as error:
         log.warning("job %s: %s; given back to the queue", job.pk, error)
         connection.close()
-        job.release(wait_seconds=2.0**job.attempt, error_id="jobs:transient", error=str(error))
+        job.release(wait_seconds=wait_seconds(job.attempt), error_id="jobs:transient", error=str(error))
         return Status.QUEUED
     except Exception as error:
         log.exception("job %s (%s) failed", job.pk, job.kind)

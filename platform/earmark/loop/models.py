@@ -58,6 +58,11 @@ class Promotion(models.Model):
         return self.outcome != self.Outcome.KEPT
 
 
+def default_recipe() -> str:
+    """The recipe of a policy that names none."""
+    return DEFAULT_PRESET
+
+
 class Policy(models.Model):
     """What a collection's loop does by itself; everything is off until an admin switches it on.
 
@@ -70,7 +75,7 @@ class Policy(models.Model):
     collection = models.OneToOneField(Collection, on_delete=models.CASCADE, related_name="policy")
     train = models.BooleanField(_("train"), default=False)
     train_minutes = models.FloatField(_("minutes newly labelled"), default=DEFAULTS.train_minutes)
-    recipe = models.CharField(_("recipe"), max_length=60, default=DEFAULT_PRESET)
+    recipe = models.CharField(_("recipe"), max_length=60, default=default_recipe)
     overrides = models.JSONField(_("changed settings"), default=dict, blank=True)
     promote = models.BooleanField(_("promote"), default=False)
     transcribe = models.BooleanField(_("transcribe again"), default=False)

@@ -13,7 +13,7 @@ from earmark.accounts.services import audit
 from earmark.jobs.models import UNFINISHED, Job
 from earmark.jobs.registry import Context
 from earmark.jobs.services import submit
-from earmark.recognition.models import Alias, Hypothesis, HypothesisDetails, ModelVersion
+from earmark.recognition.models import Alias, Hypothesis, ModelVersion
 from earmark.recognition.retention import thin
 from earmark.recognition.run_models import TranscriptionRun
 from training_jobs.models import TrainingJob
@@ -39,7 +39,8 @@ def idle() -> QuerySet[ModelVersion]:
 def superseded(*, now: datetime) -> list[int]:
     """The ids of idle models that were last at work more than EARMARK_DETAILS_DAYS before `now`; none if that is 0.
 
-    A model is at work when it hears, when it gives an alias away, and when a round or a training of its own ends.
+    A model is at work when it hears, when it gives an alias away, and when a round or a training of its own ends. One
+    that was thinned is not looked at again before it hears anew.
     """
     if not settings.EARMARK.details_days:
         return []
@@ -49,7 +50,8 @@ def superseded(*, now: datetime) -> list[int]:
         TrainingJob.objects.filter(base=OuterRef("pk"), job__finished_at__gte=before),
         Round.objects.filter(model=OuterRef("pk"), closed_at__gte=before),
     )
-    candidates = idle().filter(*(~Exists(work) for work in lately_at_work), created_at__lt=before)
+    unthinned = idle().filter(thinned_at=None, created_at__lt=before)
+    candidates = unthinned.filter(*(~Exists(work) for work in lately_at_work))
     gave_away = AuditEntry.objects.filter(verb="set alias", at__gte=before)
     lately = set(gave_away.values_list("details__before", flat=True))
     return [pk for pk, name in candidates.order_by("pk").values_list("pk", "name") if name not in lately]
@@ -57,16 +59,21 @@ def superseded(*, now: datetime) -> list[int]:
 
 def submit_thinning() -> Job | None:
     """Queue the thinning, if there is anything to thin."""
-    models = superseded(now=timezone.now())
-    if not HypothesisDetails.objects.filter(hypothesis__model__in=models).exists():
-        return None
-    return submit(KIND, key=KIND)
+    return submit(KIND, key=KIND) if superseded(now=timezone.now()) else None
 
 
 def run_thinning(context: Context) -> dict[str, Any]:
     """Thin the details of superseded models; what was done goes into the audit log."""
-    chosen = superseded(now=timezone.now())
-    thinned = thin(context, lambda: list(idle().filter(pk__in=chosen).values_list("pk", flat=True)))
+    began = timezone.now()
+    chosen = superseded(now=began)
+
+    def wanted_no_more() -> list[int]:
+        return list(idle().filter(pk__in=chosen).values_list("pk", flat=True))
+
+    thinned = thin(context, wanted_no_more)
+    heard_since = Hypothesis.objects.filter(model=OuterRef("pk"), created_at__gte=began)
+    done = ModelVersion.objects.filter(~Exists(heard_since), pk__in=wanted_no_more())
+    done.update(thinned_at=began)
     names = sorted(ModelVersion.objects.filter(pk__in=chosen).values_list("name", flat=True))
     if thinned:
         days = settings.EARMARK.details_days

@@ -20,6 +20,7 @@ from earmark.recognition.calibrations import calibrator_of, newest, newest_in
 from earmark.recognition.models import Alias, Hypothesis, ModelVersion
 from earmark.speech.calibration import Assessed, Calibrator
 
+FOLLOW = "champion.follow"
 WINDOW = 2_000
 CLIP, HYPOTHESIS, ALIAS = (model._meta.db_table for model in (Clip, Hypothesis, Alias))
 HEARD = f"CASE WHEN clip.state = '{Clip.State.NEW.value}' THEN '{Clip.State.HEARD.value}' ELSE clip.state END"
@@ -91,12 +92,17 @@ _WRITE = f"""
 def submit_following(*, collection: Collection, by: User | None) -> Job:
     """Queue `follow_champion`; every change of champion, and every calibration of it, is a job of its own."""
     return submit(
-        "champion.follow",
+        FOLLOW,
         scope=collection.scope,
         key=f"follow:{collection.pk}:{timezone.now().isoformat()}",
         by=by,
         collection_id=collection.pk,
     )
+
+
+def is_following(collection: Collection) -> bool:
+    """Whether clips of `collection` still show what holds no more."""
+    return Job.objects.unfinished().filter(scope=collection.scope, kind=FOLLOW).exists()
 
 
 def follow_champion(collection: Collection, context: Context | None = None) -> int:

@@ -25,6 +25,9 @@ class ModelVersion(models.Model):
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
     )
     lineage = models.JSONField(_("lineage"), default=dict)
+    thinned_at = models.DateTimeField(
+        _("thinned at"), null=True, help_text=_("when its details were thinned out; it has heard nothing since")
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:

@@ -240,6 +240,7 @@ def write(model: ModelVersion, rows: Sequence[Row], failed: Sequence[Sounding] =
             _copy(rows)
             with connection.cursor() as cursor:
                 cursor.execute(_INSERT, {"model": model.pk, "now": timezone.now(), "clips": ids})
+            ModelVersion.objects.filter(pk=model.pk).exclude(thinned_at=None).update(thinned_at=None)
             show_on_clips(model, ids)
             Clip.objects.filter(pk__in=ids, state=Clip.State.NEW).update(state=Clip.State.HEARD)
             TranscriptionFailure.objects.filter(model=model, clip__in=ids).delete()

@@ -68,7 +68,10 @@ class PolicyForm(PlainForm):
 
     def __init__(self, data: Any = None, *, policy: Policy) -> None:
         held = settings_of(policy)
-        super().__init__(data, initial={**held, "audit_percent": round(held["audit_share"] * PERCENT, 2)})
+        numbers = {name: f"{held[name]:g}" for name in NUMBERS}
+        super().__init__(
+            data, initial={**held, **numbers, "audit_percent": f"{held['audit_share'] * PERCENT:g}"}
+        )
         for name in SWITCHES:
             self.fields[name] = forms.BooleanField(label=TITLES[name][0], required=False)
         for name, (label, _unit, told) in NUMBERS.items():

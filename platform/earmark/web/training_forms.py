@@ -56,7 +56,9 @@ class LaunchForm(PlainForm):
     """A new training: what it learns from, how, where."""
 
     recipe = forms.ChoiceField(
-        label=_("Recipe"), choices=[(name, name) for name in PRESETS], widget=forms.RadioSelect
+        label=_("Recipe"),
+        choices=[(name, name) for name in sorted(PRESETS, key=[*RECIPES, *PRESETS].index)],
+        widget=forms.RadioSelect,
     )
     snapshot = forms.ChoiceField(label=_("Clips and labels"), required=False)
     base = forms.ChoiceField(label=_("Begins from"), required=False)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from annotation.models import AnnotationTally, Round
@@ -12,6 +13,7 @@ from earmark.corpus.tallies import total, totals
 from earmark.corpus.tally_models import ClipTally, RecordingTally, ReferenceTally
 from earmark.datasets.models import Snapshot
 from earmark.jobs.models import Job, Status
+from earmark.loop.models import Promotion
 from earmark.loop.queries import TurnState, labelled_since, turn_state
 from earmark.recognition.models import Alias, ModelVersion, TranscriptionFailure
 from earmark.web.queries.counting import Count
@@ -38,7 +40,7 @@ class Situation:
     training: TrainingJob | None
     champion: ModelVersion | None
     contender: Evaluation | None
-    """How the newest training's model did, while it is not the champion."""
+    """How the newest training's model did, while it is not the champion and was not judged."""
     labelled_since_training: float
     unheard: int
     """Clips of the pool that no model has heard, without those the champion could not read."""
@@ -68,8 +70,12 @@ class Situation:
 def situation(collection: Collection) -> Situation:
     """Read it all; a fixed number of queries."""
     turn = turn_state(collection)
+    judged = Promotion.objects.filter(collection=collection, model=OuterRef("model"))
     training = (
-        TrainingJob.objects.filter(collection=collection).select_related("job", "model", "base").first()
+        TrainingJob.objects.filter(collection=collection)
+        .select_related("job", "model", "base")
+        .annotate(was_judged=Exists(judged))
+        .first()
     )
     snapshots = {
         one.purpose: one
@@ -93,7 +99,7 @@ def situation(collection: Collection) -> Situation:
         round=Round.objects.filter(collection=collection).first(),
         training=training,
         champion=champion,
-        contender=_contender(training, champion, history),
+        contender=None if training and training.was_judged else _contender(training, champion, history),
         labelled_since_training=labelled_since(collection, training),
         unheard=_unheard(collection, champion),
         history=history,
