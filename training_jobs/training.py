@@ -1,6 +1,5 @@
 """One training, from snapshot to registered model. Killed anywhere, it goes on from where it was."""
 
-
 from django.conf import settings
 
 from earmark.jobs.models import Status

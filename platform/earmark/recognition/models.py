@@ -26,7 +26,9 @@ class ModelVersion(models.Model):
     )
     lineage = models.JSONField(_("lineage"), default=dict)
     thinned_at = models.DateTimeField(
-        _("thinned at"), null=True, help_text=_("when its details were thinned out; it has heard nothing since")
+        _("thinned at"),
+        null=True,
+        help_text=_("when its details were thinned out; it has heard nothing since"),
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
