@@ -24,6 +24,7 @@ def copy_metrics(training: TrainingJob, folder: Path) -> Metric | None:
             )
             for metric in metrics
         ],
+        batch_size=1000,
         ignore_conflicts=True,
     )
     return metrics[-1] if metrics else None

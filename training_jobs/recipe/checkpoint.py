@@ -108,7 +108,8 @@ def load_checkpoint(path: Path, state: State) -> tuple[Progress, dict[str, torch
         if changed:
             raise ValueError(f"{', '.join(changed)} changed since it was written")
         progress = Progress(**json.loads((path / _PROGRESS).read_text(encoding="utf-8")))
-        rest: dict[str, Any] = torch.load(path / "optimiser.pt", weights_only=True)
+        # on the CPU: of several processes none shall fill the device of the one that wrote it
+        rest: dict[str, Any] = torch.load(path / "optimiser.pt", map_location="cpu", weights_only=True)
         load_weights(state.student, state.names, load_file(path / "student.safetensors"))
         load_weights(state.teacher, state.names, load_file(path / "teacher.safetensors"))
         state.optimiser.load_state_dict(rest["optimiser"])

@@ -41,6 +41,8 @@ from training_jobs.recipe.steps import Learner
 logger = logging.getLogger(__name__)
 
 _REPORT_SECONDS = 2.0
+MOST_STEP_LINES = 20_000
+"""Most lines of metrics that tell of single steps: of a longer run every second, third, ... step is told."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,11 @@ class Run:
                 stage=stage, epoch=epoch, step=self.progress.step, steps_total=self.plan.total_steps, **values
             )
 
+    def report_step(self, stage: str, epoch: int, **values: float) -> None:
+        """The step just made, if it is one of those that are told."""
+        if self.progress.step % told_every(self.plan.total_steps) == 0:
+            self.report(stage, epoch, **values)
+
     def reporter(self, stage: str, epoch: int, total: int) -> Callable[[int], None]:
         """A function of the clips done so far that reports them, but not more often than every two seconds."""
         said = time.monotonic()
@@ -125,6 +132,11 @@ class Run:
                 progress=self.progress,
                 guard=self.learner.guard.state(),
             )
+
+
+def told_every(steps: int) -> int:
+    """Every which step of a run of `steps` gets a line of metrics."""
+    return max(1, -(-steps // MOST_STEP_LINES))
 
 
 def open_run(data: JobData, around: Surroundings) -> Run:

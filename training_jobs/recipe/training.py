@@ -97,7 +97,7 @@ def _loop(run: Run) -> None:
             values |= {"pseudo_loss": pseudo.cross_entropy, "consistency_loss": pseudo.consistency}
             values |= {"variance_ratio": learner.guard.ratio}
         values |= speed(learner, batch.clips, time.monotonic() - started)
-        run.report(epoch.stage, epoch.index, **values)
+        run.report_step(epoch.stage, epoch.index, **values)
 
         # --- guard: pseudo-labels that pull apart are left out until the teacher has heard the pool again
         if pseudo and learner.guard.exceeded:

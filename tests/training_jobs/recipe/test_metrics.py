@@ -1,6 +1,16 @@
 import json
 
+import pytest
+
 from training_jobs.recipe.metrics import MetricsWriter, read_metrics
+from training_jobs.recipe.run import MOST_STEP_LINES, told_every
+
+
+@pytest.mark.parametrize("steps", [1, MOST_STEP_LINES, MOST_STEP_LINES + 1, 4_500_000])
+def test_a_run_of_millions_of_steps_tells_of_no_more_than_a_page_can_draw(steps):
+    told = steps // told_every(steps)
+    assert 0.5 * min(steps, MOST_STEP_LINES) <= told <= MOST_STEP_LINES
+    assert steps > MOST_STEP_LINES or told == steps
 
 
 def test_lines_are_seen_at_once_and_once(tmp_path):
