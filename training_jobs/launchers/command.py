@@ -6,7 +6,7 @@ from pathlib import Path
 
 from earmark.speech.errors import EarmarkError
 from training_jobs.launchers import attendance
-from training_jobs.launchers.launcher import Handle, Launch
+from training_jobs.launchers.launcher import STOPPED, Handle, Launch
 
 OUTPUT = "launcher.log"
 PLACES = ("command", "folder", "processes", "number", "devices")
@@ -72,7 +72,8 @@ class CommandLauncher:
                 f"The launcher's command ended with code {code}: {' / '.join(lines[-3:]) or 'it said nothing'}.",
                 "Whoever runs the platform mends `start` in EARMARK_LAUNCHER_OPTIONS; then retry the training.",
             )
-        return None
+        # an attendant that begins after it was asked to stop starts nothing
+        return STOPPED if attendance.asked_to_stop(launch.folder, launch.number) else None
 
     def stop(self, launch: Launch, handle: Handle, *, hard: bool) -> None:
         """Leave word in the folder for the attendant."""

@@ -74,6 +74,15 @@ def test_a_command_that_only_hands_it_in_is_waited_for(launch: Launch) -> None:
     assert launcher.poll(launch, handle) == STOPPED
 
 
+@pytest.mark.parametrize("hard", [False, True])
+def test_what_was_handed_in_and_never_began_can_be_cancelled(launch: Launch, hard: bool) -> None:
+    launcher = CommandLauncher(start="true # {command}")
+    handle = launcher.start(launch)
+    assert launcher.poll(launch, handle) is None
+    launcher.stop(launch, handle, hard=hard)
+    assert launcher.poll(launch, handle) == STOPPED
+
+
 def test_a_command_that_fails_is_told_with_what_it_said(launch: Launch) -> None:
     launcher = CommandLauncher(start="echo no such host >&2; false {command}")
     handle = launcher.start(launch)
