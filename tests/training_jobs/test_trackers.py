@@ -14,7 +14,7 @@ from training_jobs import trackers
 from training_jobs.models import TrainingJob, TrainingMetric
 from training_jobs.trackers import sending
 from training_jobs.trackers.mlflow import MlflowTracker
-from training_jobs.trackers.tensorboard import FILE, crc32c
+from training_jobs.trackers.tensorboard import FILE, crc32c, event
 
 
 @pytest.fixture
@@ -77,6 +77,7 @@ class Server:
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.is_away = False
+        self.is_another = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.is_away:
@@ -84,6 +85,8 @@ class Server:
         path = request.url.path.removeprefix("/api/2.0/mlflow/")
         if path == "experiments/get-by-name":
             return httpx.Response(404, json={"error_code": "RESOURCE_DOES_NOT_EXIST"})
+        if self.is_another:
+            return httpx.Response(200, json={"hello": "world"})
         self.asked.append((path, json.loads(request.content)))
         answers: dict[str, Any] = {
             "experiments/create": {"experiment_id": "7"},
@@ -129,3 +132,15 @@ def test_a_server_that_is_away_is_told_later_and_said_so(training: TrainingJob, 
     training.refresh_from_db()
     assert "error" not in training.trackers["mlflow"]
     assert len(server.asked[-1][1]["metrics"]) == 3
+
+
+def test_a_server_that_is_no_mlflow_stops_no_training(training: TrainingJob, server: Server) -> None:
+    server.is_another = True
+    with with_platform(mlflow_url="http://mlflow:5000"):
+        trackers.send(training, at_once=True)
+    training.refresh_from_db()
+    assert training.trackers["mlflow"]["error"]
+
+
+def test_a_figure_too_large_for_tensorboard_is_drawn_as_endless() -> None:
+    assert event(1, 0.0, {"gradient_norm": 1e39}).endswith(struct.pack("<f", float("inf")))

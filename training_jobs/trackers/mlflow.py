@@ -1,6 +1,7 @@
 """An MLflow tracking server, over its REST interface (`/api/2.0/mlflow`): no package of MLflow's is needed."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -20,7 +21,12 @@ class MlflowTracker:
     """One run a training, in an experiment for each collection. The server takes a figure that comes twice once."""
 
     def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None) -> None:
-        self._client = httpx.Client(base_url=url + API, timeout=TIMEOUT_SECONDS, transport=transport)
+        self._url, self._transport = url, transport
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        """Made when something is sent: certificates are read for it, and most looks at a training send nothing."""
+        return httpx.Client(base_url=self._url + API, timeout=TIMEOUT_SECONDS, transport=self._transport)
 
     def send(self, about: "About", points: Sequence["Point"], state: "State") -> None:
         """Add figures to the training's run, making it first where there is none."""

@@ -41,12 +41,14 @@ class About:
     settings: dict[str, str]
 
 
+UNTAKEN = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, LookupError, TypeError)
+"""What a tracker raises that is away, or answers in another way than it should."""
 State = dict[str, Any]
 """What a tracker must remember of a training: JSON."""
 
 
 class Tracker(Protocol):
-    """Where figures go. May raise httpx.HTTPError or OSError: it is asked again later."""
+    """Where figures go. May raise what UNTAKEN names: it is asked again later."""
 
     def send(self, about: About, points: Sequence[Point], state: State) -> None:
         """Add `points`; may note in `state` what it must remember."""
@@ -129,10 +131,10 @@ def _told(name: str, state: State, tell: Callable[[], None]) -> bool:
     """Whether it could be told; why not is kept in `state`, for the page."""
     try:
         tell()
-    except (httpx.HTTPError, OSError, ValueError) as error:
+    except UNTAKEN as error:
         if state.get("error") != str(error):
             log.warning("%s did not take figures: %s", name, error)
-        state["error"] = str(error)[:300]
+        state["error"] = (str(error) or type(error).__name__)[:300]
         return False
     state.pop("error", None)
     return True

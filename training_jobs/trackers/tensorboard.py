@@ -4,6 +4,7 @@ A file is a row of TFRecords, each an `Event` of protocol buffers (tensorflow/co
 `step` 2, `file_version` 3, `summary` 5, which holds values of `tag` 1 and `simple_value` 2.
 """
 
+import math
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,7 +96,9 @@ def _double(field: int, number: float) -> bytes:
 
 
 def _float(field: int, number: float) -> bytes:
-    return _varint(field << 3 | 5) + struct.pack("<f", number)
+    most = 3.4028234663852886e38
+    shown = number if -most <= number <= most or math.isnan(number) else math.copysign(math.inf, number)
+    return _varint(field << 3 | 5) + struct.pack("<f", shown)
 
 
 def _bytes(field: int, data: bytes) -> bytes:
