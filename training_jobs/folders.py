@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from earmark.jobs.models import UNFINISHED, Status
+from earmark.jobs.models import Status
 from training_jobs.launchers.trainer_process import is_free
 from training_jobs.models import TrainingJob
 from training_jobs.preparing import folder_of
@@ -48,10 +49,15 @@ def sweep(*, now: datetime | None = None) -> int:
         folder = folder_of(training)
         if not is_free(folder):
             continue
-        held = TrainingJob.objects.filter(pk=training.pk).exclude(job__status__in=UNFINISHED)
-        if held.update(swept_at=now):
-            shutil.rmtree(folder, ignore_errors=True)
-            swept += 1
+        # who retries it meanwhile waits; who is killed in here leaves it to the next sweep
+        with transaction.atomic():
+            row = (
+                TrainingJob.objects.select_for_update(of=("self",)).select_related("job").get(pk=training.pk)
+            )
+            if row.job is None or row.job.is_finished:
+                shutil.rmtree(folder, ignore_errors=True)
+                TrainingJob.objects.filter(pk=row.pk).update(swept_at=now)
+                swept += 1
     return swept
 
 

@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from django.db.models import F
+
+from earmark.jobs.models import Job
 from earmark.jobs.registry import Context, Later
 from earmark.jobs.running import Cancelled, LeaseLost
 from earmark.speech.errors import EarmarkError
@@ -19,6 +22,7 @@ from training_jobs.launchers.launcher import DONE, LOST, STOPPED, Launcher
 from training_jobs.launching import launch_of
 from training_jobs.models import TrainingJob
 from training_jobs.phases import AT_WORK, Act, Phase, Seen, Stop, move, next_act
+from training_jobs.stopping import MOST_ATTEMPTS
 
 LOOK_SECONDS = 1.0
 ASK_SECONDS = 10.0
@@ -148,6 +152,9 @@ def _start(
         if TrainingJob.objects.filter(pk=training.pk, stop=Stop.NO).exists():
             raise
         return
+    if training.handle["number"] > 1 and not seen.fruitless:
+        # what gets on is not given up, however often machines die under it
+        Job.objects.filter(pk=context.job_id).update(max_attempts=F("attempt") + MOST_ATTEMPTS)
     launch = launch_of(training)
     where = ", ".join(launch.devices)
     trainer_process.note(folder, f"start {number} by {name}, {launch.processes} processes on {where}")

@@ -7,11 +7,12 @@ from earmark.jobs.registry import Context, Later
 from earmark.jobs.running import Cancelled
 from earmark.recognition.models import ModelVersion
 from training_jobs import devices, folders, trackers
+from training_jobs.launchers import attendance
 from training_jobs.launchers.launcher import Launcher
-from training_jobs.launching import launcher_of
+from training_jobs.launching import launch_of, launcher_of
 from training_jobs.models import HeldDevice, TrainingJob
 from training_jobs.phases import AT_WORK, Phase, Stop, move
-from training_jobs.preparing import prepare
+from training_jobs.preparing import folder_of, prepare
 from training_jobs.registering import register
 from training_jobs.tending import tend
 
@@ -24,6 +25,7 @@ def train(training: TrainingJob, context: Context) -> ModelVersion:
     Raises Later while nobody needs to stay, Cancelled, and EarmarkError as `preparing.prepare` and `tending.tend` do.
     """
     if training.model is not None:
+        folders.tidy(folder_of(training))
         return training.model
     name = training.handle.get("launcher") or settings.EARMARK.launcher
     launcher = launcher_of(training)
@@ -62,7 +64,10 @@ def _hold_devices(training: TrainingJob, launcher: Launcher, context: Context) -
 
 
 def over(training: TrainingJob, *, status: str) -> None:
-    """The training ended as `status` says: its devices are free, trackers are told."""
+    """The training ended as `status` says: its devices are free, trackers are told, nothing goes on unattended."""
+    if status == Status.FAILED and training.handle and folder_of(training).is_dir():
+        # a defect may have ended the job while its trainer lives elsewhere, on devices that cost money
+        attendance.ask_to_stop(launch_of(training), hard=False)
     devices.give_back(training)
     trackers.close(training, status=status)
 

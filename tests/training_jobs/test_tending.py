@@ -14,6 +14,7 @@ from earmark.jobs.models import ELSEWHERE, Job, Status
 from earmark.speech.errors import EarmarkError
 from tests.training_jobs.world import a_launch, labelled_collection, with_platform
 from training_jobs import disk_space, folders, stopping
+from training_jobs.launchers import attendance
 from training_jobs.launchers.launcher import CANNOT, DONE, STOPPED, Handle, Launch
 from training_jobs.models import HeldDevice, TrainingJob
 from training_jobs.preparing import folder_of
@@ -142,6 +143,40 @@ def test_what_was_interrupted_goes_on_and_is_given_up_after_many_fruitless_start
     assert training.job is not None
     assert (training.job.status, training.job.error_id) == ("failed", "training:child:interrupted")
     assert not HeldDevice.objects.exists()
+
+
+def test_a_training_that_gets_on_outlives_any_number_of_dead_workers(remote: type[Remote]) -> None:
+    training = look(a_launch(labelled_collection()))
+    Job.objects.filter(key=f"train:{training.pk}").update(attempt=50, max_attempts=51)
+    (folder_of(training) / "metrics.jsonl").write_text('{"stage": "warm-up", "step": 7, "time": 1.0}\n')
+    training = ends(training, STOPPED)
+    assert (training.starts, training.fruitless) == (2, 0)
+    assert training.job is not None
+    assert training.job.max_attempts - training.job.attempt >= stopping.MOST_ATTEMPTS
+
+
+def test_after_a_defect_no_trainer_goes_on_unattended(
+    remote: type[Remote], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = look(a_launch(labelled_collection()))
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(remote, "poll", broken)
+    job = look(training).job
+    assert job is not None and job.error_id == "jobs:unexpected"
+    assert attendance.asked_to_stop(folder_of(training), 1) == "gently"
+    assert not HeldDevice.objects.exists()
+
+
+def test_a_worker_that_died_before_tidying_leaves_that_to_the_next(remote: type[Remote]) -> None:
+    training = look(a_launch(labelled_collection()))
+    (folder_of(training) / "checkpoint").mkdir()
+    TrainingJob.objects.filter(pk=training.pk).update(model=training.base)
+    assert state(look(training))[0] == Status.SUCCEEDED
+    assert not (folder_of(training) / "checkpoint").exists()
+    assert (folder_of(training) / "job.toml").exists()
 
 
 def test_cancelling_is_gentle_then_hard_and_never_less(remote: type[Remote]) -> None:
