@@ -15,7 +15,7 @@ from earmark.web.queries.trainings import POINTS
 from earmark.web.training_forms import SETTINGS, defaults
 from tests.web.factories import World
 from training_jobs.launchers.trainer_process import note
-from training_jobs.models import TrainingJob, TrainingMetric
+from training_jobs.models import Evaluation, TrainingJob, TrainingMetric
 from training_jobs.preparing import folder_of
 
 FILLED: dict[str, Any] = {
@@ -154,3 +154,18 @@ def test_fifty_thousand_lines_are_thinned_by_the_database(world: World, admin: C
     assert figures["steps"] == LINES
     assert len(asked) <= 14
     assert len(answer.content) < 100_000
+
+
+def test_a_model_is_said_to_be_measured_only_while_it_is(world: World, admin: Client) -> None:
+    one = TrainingJob.objects.exclude(model=None).latest("pk")
+    Job.objects.filter(pk=one.job_id).update(status=Status.SUCCEEDED, finished_at=timezone.now())
+    Evaluation.objects.filter(model=one.model).delete()
+    page = address("training", world, pk=one.pk)
+    said, live = "is being measured on the test set", 'hx-trigger="every 2s"'
+    alone = admin.get(page).content.decode()
+    assert (said in alone, live in alone, 'id="unmeasured"' in alone) == (False, False, True)
+    Job.objects.create(
+        kind="training_jobs.evaluate", scope=world.collection.scope, arguments={"model_id": one.model_id}
+    )
+    measured = admin.get(page).content.decode()
+    assert (said in measured, live in measured, 'id="unmeasured"' in measured) == (True, True, False)

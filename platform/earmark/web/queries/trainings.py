@@ -9,6 +9,7 @@ from django.db.models.functions import Cast
 
 from earmark.corpus.models import Collection
 from earmark.datasets.models import Snapshot
+from earmark.jobs.models import Job
 from earmark.recognition.models import Alias, ModelVersion
 from earmark.speech.slices import slice_order
 from training_jobs.comparison_table import KINDS, slice_label
@@ -252,6 +253,16 @@ def evaluations_of(collection: Collection) -> QuerySet[Evaluation]:
         .select_related("model", "snapshot")
         .order_by("model_id")
     )
+
+
+def is_being_measured(training: TrainingJob) -> bool:
+    """Whether a job is to say how good its model is on the test set."""
+    if training.model_id is None:
+        return False
+    measuring = Job.objects.unfinished().filter(
+        scope=training.collection.scope, kind="training_jobs.evaluate"
+    )
+    return measuring.filter(arguments__model_id=training.model_id).exists()
 
 
 def slices(before: Evaluation | None, after: Evaluation) -> list[Slice]:

@@ -67,7 +67,8 @@ def training(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
         "scale": max((each.high for each in (before, after) if each), default=0.0),
         "champion": holder(place.collection, Alias.Name.CHAMPION),
         "is_running": is_running,
-        "awaits_evaluation": one.model_id is not None and after is None,
+        "awaits_evaluation": after is None and queries.is_being_measured(one),
+        "is_unmeasured": one.model_id is not None and after is None and not is_running,
     }
     return page(request, place, "web/training.html", context, section="trainings")
 
