@@ -27,14 +27,18 @@ class LocalLauncher:
         return {"host": socket.gethostname(), "pid": child.pid}
 
     def poll(self, launch: Launch, handle: Handle) -> int | None:
-        """The exit code of our child; one that another worker had is ended by now, or saves its checkpoint."""
+        """The exit code of our child; one that another worker had is ended by now, or saves its checkpoint.
+
+        torchrun ends with 1 whatever the trainers ended with that it was told to end.
+        """
         child = _children.get(handle.get("pid", 0))
         if child is None or handle.get("host") != socket.gethostname():
             return STOPPED if trainer_process.is_free(launch.folder) else None
         code = child.poll()
         if code is not None:
             _children.pop(handle["pid"])
-        return code
+        hides = launch.processes > 1 and code == 1 and bool(handle.get("told"))
+        return STOPPED if hides else code
 
     def stop(self, launch: Launch, handle: Handle, *, hard: bool) -> None:
         """SIGTERM for the trainer, or SIGKILL for it and all it started."""

@@ -5,7 +5,10 @@ over what each has done, not averaged, so nothing depends on how clips were shar
 some kind does not hold up the others. That is once a step, behind the last micro-batch.
 """
 
+import ctypes
 import os
+import signal
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from earmark.speech.errors import EarmarkError
 
 _Item = TypeVar("_Item")
 
+_PR_SET_PDEATHSIG = 1
 _BUCKET = 32 * 2**20
 """Numbers that are sent together."""
 _PATIENCE = timedelta(hours=6)
@@ -115,6 +119,7 @@ def sharing(*, device: str, processes: int) -> Iterator[Processes]:
     if count == 1:
         yield Processes(device=place)
         return
+    end_with_parent()
     distributed.init_process_group("nccl" if device == "cuda" else "gloo", timeout=_PATIENCE)
     try:
         yield Processes(distributed.get_rank(), count, place)
@@ -126,6 +131,15 @@ def sharing(*, device: str, processes: int) -> Iterator[Processes]:
         raise _lost(error) from error
     finally:
         distributed.destroy_process_group()
+
+
+def end_with_parent() -> None:
+    """Be killed when the process that started this one is gone (Linux).
+
+    torchrun gives each of its processes a session of its own: killed itself, it would leave them training.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _lost(error: Exception) -> EarmarkError:

@@ -72,6 +72,13 @@ def test_one_that_is_asked_to_end_saves_and_one_that_must_is_killed(starts: Call
         launcher.stop(launch, handle, hard=True)
 
 
+def test_torchrun_that_was_told_to_end_has_stopped_and_did_not_fail(starts: Callable, tmp_path: Path) -> None:
+    for told, code in (("", 1), ("gently", STOPPED)):
+        launcher, _launch, handle = starts(tmp_path, "exit 1")
+        launch = Launch(folder=tmp_path, processes=2)
+        assert ended(launcher, launch, {**handle, "told": told}) == code
+
+
 def test_the_trainer_ends_when_its_watcher_is_killed(tmp_path: Path) -> None:
     watcher = subprocess.Popen(
         [sys.executable, "-c", WATCHER, str(tmp_path)], stdout=subprocess.PIPE, text=True

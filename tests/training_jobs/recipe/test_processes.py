@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from select import select
 
 import pytest
 import torch
@@ -80,3 +81,30 @@ def test_started_as_another_number_of_processes_than_the_job_says_it_does_not_be
     with pytest.raises(EarmarkError, match="2 processes") as caught, sharing(device="cpu", processes=2):
         pass
     assert caught.value.error_id == "training:launch:processes"
+
+
+CHILD = """
+import time
+from training_jobs.recipe.processes import end_with_parent
+end_with_parent()
+print("ready", flush=True)
+time.sleep(600)
+"""
+PARENT = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdin=subprocess.PIPE, start_new_session=True)
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+def test_what_torchrun_started_does_not_outlive_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT, CHILD], cwd=ROOT, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert parent.stdout.readline() == b"ready\n"
+        parent.kill()
+        let_go, _, _ = select([parent.stdout], [], [], 20)
+        if not let_go:
+            os.kill(child, signal.SIGKILL)
+    assert let_go, "it holds its output open as long as it lives"
