@@ -165,7 +165,8 @@ def test_after_a_defect_no_trainer_goes_on_unattended(
 
     monkeypatch.setattr(remote, "poll", broken)
     job = look(training).job
-    assert job is not None and job.error_id == "jobs:unexpected"
+    assert job is not None
+    assert job.error_id == "jobs:unexpected"
     assert attendance.asked_to_stop(folder_of(training), 1) == "gently"
     assert not HeldDevice.objects.exists()
 
