@@ -111,6 +111,7 @@ def only(rule: str, state: State) -> Act | Reason:
         ("open_rounds", {}, "open"),
         ("open_rounds", {"round_waiting": 0}, Act.CLOSE_ROUND),
         ("open_rounds", {"round": Stage.RUNNING}, "opening"),
+        ("open_rounds", {"round": Stage.FAILED}, "opening-failed"),
         ("open_rounds", {"round": Stage.NONE}, Act.OPEN_ROUND),
         ("open_rounds", {"round": Stage.NONE, "training": Stage.RUNNING}, "training"),
         ("open_rounds", {"round": Stage.NONE, "transcription": Stage.RUNNING}, "transcription"),

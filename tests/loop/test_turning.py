@@ -221,6 +221,18 @@ def test_rounds_are_closed_and_opened_within_the_months_budget() -> None:
     assert standing(collection) is Act.OPEN_ROUND, "another month, another budget"
 
 
+def test_a_round_that_could_not_be_opened_is_said_so_and_costs_nothing_once_closed() -> None:
+    collection = make_collection()
+    waiting_pool(collection, champion_of(collection), clips=3)
+    switched_on(collection, open_rounds=True, round_minutes=2, monthly_minutes=3)
+    act = turn(collection)
+    assert act is not None
+    Job.objects.filter(pk=act.details["job"]).update(status=Status.FAILED, finished_at=timezone.now())
+    assert why(collection) == {"open_rounds": "opening-failed"}
+    Round.objects.update(status=Round.Status.CLOSED)
+    assert standing(collection) is Act.OPEN_ROUND
+
+
 def test_people_are_asked_no_more_when_labels_bring_too_little() -> None:
     collection, snapshot = make_measured()
     first, second = (measured(snapshot, {"scottish": n, "american": 1}) for n in (2, 1))

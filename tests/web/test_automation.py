@@ -7,7 +7,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from annotation.models import Round
 from earmark.accounts.models import User
+from earmark.jobs.models import Job
 from earmark.loop.models import PolicyAct, Promotion
 from earmark.loop.policies import policy_of, set_policy
 from earmark.recognition.registry import holder, set_alias
@@ -141,3 +143,21 @@ def test_what_the_loop_did_leads_to_what_came_of_it(world: World, signed_in: Sig
     assert "on 30.5 min of new labels" in page
     assert address(world, "round", number=2) in page
     assert "A speaker leaks." in page
+
+
+def test_a_round_that_could_not_be_opened_can_be_closed(world: World, signed_in: SignIn) -> None:
+    one = Round.objects.create(
+        collection=world.collection, number=90, strategy="s", budget_seconds=60, audit_share=0, seed=1,
+        model=world.models[0],
+    )  # fmt: skip
+    opening = Job.objects.create(
+        kind="annotation.open_round", scope=world.collection.scope, arguments={"round_id": one.pk}
+    )
+    client = signed_in(world.people["manager"])
+    page, close = (address(world, name, number=one.number) for name in ("round", "round_close"))
+    assert close not in client.get(page).content.decode(), "it is on its way"
+    Job.objects.filter(pk=opening.pk).update(status="failed")
+    assert close in client.get(page).content.decode()
+    client.post(close)
+    one.refresh_from_db()
+    assert one.status == "closed"

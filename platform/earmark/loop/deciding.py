@@ -167,6 +167,8 @@ def _train(state: State, rules: Rules) -> Finding:
 def _open_rounds(state: State, rules: Rules) -> Finding:
     if state.round == Stage.RUNNING:
         return Reason("open_rounds", "opening")
+    if state.round == Stage.FAILED:
+        return Reason("open_rounds", "opening-failed")
     if state.round == Stage.DONE:
         waits = {"waiting": state.round_waiting}
         return Reason("open_rounds", "open", waits) if state.round_waiting else Act.CLOSE_ROUND

@@ -19,11 +19,7 @@ from earmark.recognition.transcription import Only
 from training_jobs.models import Evaluation, TrainingJob
 
 EVALUATE = "training_jobs.evaluate"
-ROUND_STAGES = {
-    Round.Status.OPENING: Stage.RUNNING,
-    Round.Status.OPEN: Stage.DONE,
-    Round.Status.CLOSED: Stage.NONE,
-}
+OPEN_ROUND = "annotation.open_round"
 
 
 def state_of(policy: Policy, *, now: datetime) -> State:
@@ -37,7 +33,7 @@ def state_of(policy: Policy, *, now: datetime) -> State:
     model, frozen = candidate(collection, champion), test_set(collection)
     missing = _unmeasured(frozen, [one for one in (champion, model) if one])
     opened = Round.objects.filter(collection=collection).first()
-    stage = ROUND_STAGES[Round.Status(opened.status)] if opened else Stage.NONE
+    stage = _round_stage(opened)
     gain, hours = _gain(collection, champion, frozen, rules.stop_rounds) if rules.stop else (None, 0.0)
     asks = rules.open_rounds and stage == Stage.NONE and champion is not None
     return State(
@@ -73,9 +69,13 @@ def candidate(collection: Collection, champion: ModelVersion | None) -> ModelVer
 
 
 def spent_seconds(collection: Collection, *, now: datetime) -> float:
-    """Seconds of audio that the rounds of this calendar month (UTC) were given, whoever opened them."""
+    """Seconds of audio that the rounds of this calendar month (UTC) were given, whoever opened them.
+
+    One that was closed without ever having had clips cost nothing.
+    """
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     rounds = Round.objects.filter(collection=collection, created_at__gte=month)
+    rounds = rounds.exclude(status=Round.Status.CLOSED, clips=None)
     return float(rounds.aggregate(all=Sum("budget_seconds", default=0.0))["all"])
 
 
@@ -121,6 +121,17 @@ def _transcription(collection: Collection, champion: Alias | None) -> Stage:
         .first()
     )
     return _stage(run.job if run else None)
+
+
+def _round_stage(opened: Round | None) -> Stage:
+    """Done when it is open; of one being opened its job says whether that goes on."""
+    if opened is None or opened.status == Round.Status.CLOSED:
+        return Stage.NONE
+    if opened.status == Round.Status.OPEN:
+        return Stage.DONE
+    opening = Job.objects.filter(scope=opened.collection.scope, kind=OPEN_ROUND)
+    found = _stage(opening.filter(arguments__round_id=opened.pk).first())
+    return found if found == Stage.FAILED else Stage.RUNNING
 
 
 def _waiting(opened: Round | None) -> int:

@@ -30,6 +30,7 @@ PLAIN: Mapping[tuple[str, str], Any] = {
     ("transcribe", "failed"): gettext_lazy("stuck: the last transcription failed; see it, then start it again"),
     ("transcribe", "heard"): gettext_lazy("waiting: the champion has heard the pool"),
     ("open_rounds", "opening"): gettext_lazy("a round is being opened"),
+    ("open_rounds", "opening-failed"): gettext_lazy("stuck: the round could not be opened; see it, then close it"),
     ("open_rounds", "training"): gettext_lazy("waiting for the training: the new champion shall choose the clips"),
     ("open_rounds", "candidate"): gettext_lazy("waiting for the verdict on a new model: the better one shall choose"),
     ("open_rounds", "transcription"): gettext_lazy("waiting until the champion has heard the pool"),
