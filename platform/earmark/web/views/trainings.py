@@ -33,7 +33,8 @@ DRAWN_AS_BANDS = ("warm-up", "mixed")
 @in_collection(Role.VIEWER)
 def trainings(request: HttpRequest, place: Place) -> HttpResponse:
     found = queries.trainings_of(place.collection)
-    evaluations = {one.model_id: one for one in queries.evaluations_of(place.collection)}
+    measured = queries.evaluations_of(place.collection).defer("slices", "counts")
+    evaluations = {one.model_id: one for one in measured}
     rows = [(one, evaluations.get(one.base_id), evaluations.get(one.model_id or 0)) for one in found]
     is_live = any(one.job and one.job.status in UNFINISHED for one in found)
     return page(request, place, "web/trainings.html", {"rows": rows, "is_live": is_live}, section="trainings")
@@ -43,7 +44,8 @@ def trainings(request: HttpRequest, place: Place) -> HttpResponse:
 def training(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
     one = _training(place, pk)
     curves = queries.curves(one)
-    evaluations = {each.model_id: each for each in queries.evaluations_of(place.collection)}
+    both = queries.evaluations_of(place.collection).filter(model__in=[one.base_id, one.model_id])
+    evaluations = {each.model_id: each for each in both}
     before, after = evaluations.get(one.base_id), evaluations.get(one.model_id or 0)
     is_running = one.job is not None and one.job.status in UNFINISHED
     waits = is_running and one.phase == TrainingJob.Phase.WAITING
