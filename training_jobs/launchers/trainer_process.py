@@ -16,6 +16,8 @@ from earmark.speech.errors import EarmarkError
 LOG_FILE = "stderr.log"
 LOCK_FILE = ".lock"
 LOCK_SECONDS = 60.0
+SAVING_SECONDS = 600
+"""How long torchrun waits for a checkpoint when it is asked to end; its own 30 are too few for a large model."""
 LAST_BYTES = 64 * 1024
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -26,8 +28,8 @@ def command(folder: Path, processes: int = 1) -> list[str]:
     module = ["-m", "training_jobs.recipe", str(folder)]
     if processes == 1:
         return [sys.executable, *module]
-    spread = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    return [sys.executable, *spread, *module]
+    spread = ["--standalone", f"--nproc-per-node={processes}", f"--shutdown-timeout={SAVING_SECONDS}"]
+    return [sys.executable, "-m", "torch.distributed.run", *spread, *module]
 
 
 def on_devices(arguments: list[str], devices: tuple[str, ...]) -> list[str]:

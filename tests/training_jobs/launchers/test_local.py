@@ -156,4 +156,5 @@ def test_gpus_are_named_to_the_trainer_as_its_only_ones() -> None:
 def test_several_processes_go_through_torchrun(tmp_path: Path) -> None:
     assert "torch.distributed.run" not in trainer_process.command(tmp_path)
     several = trainer_process.command(tmp_path, 4)
-    assert {"torch.distributed.run", "--nproc-per-node=4", "training_jobs.recipe"} <= set(several)
+    spread = {"torch.distributed.run", "--nproc-per-node=4", "--shutdown-timeout=600"}
+    assert {*spread, "training_jobs.recipe"} <= set(several)
