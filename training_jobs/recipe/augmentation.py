@@ -15,7 +15,7 @@ _REVERB_LEVEL = (0.05, 0.3)
 
 def disturb(samples: np.ndarray, options: Augmentation, rng: np.random.Generator) -> np.ndarray:
     """A disturbed copy of `samples` (float32 [n], 16 kHz): speed, reverberation, noise, each by its chance."""
-    if options.speed:
+    if rng.random() < options.speed_chance and options.speed:
         samples = change_speed(samples, float(rng.uniform(1 - options.speed, 1 + options.speed)))
     if rng.random() < options.reverb_chance:
         samples = reverberate(
@@ -27,11 +27,14 @@ def disturb(samples: np.ndarray, options: Augmentation, rng: np.random.Generator
 
 
 def change_speed(samples: np.ndarray, factor: float) -> np.ndarray:
-    """Play `factor` times as fast by resampling, tempo and pitch together, within a clip's legal length."""
+    """Play `factor` times as fast by resampling, tempo and pitch together, within a clip's legal length.
+
+    The resampler must not cut the high frequencies: a model taught on such copies mishears clips as they are.
+    """
     least = len(samples) / (MAX_CLIP_SECONDS * SAMPLE_RATE)
     most = len(samples) / (MIN_CLIP_SECONDS * SAMPLE_RATE)
     factor = min(max(factor, least), most)
-    faster = soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE, quality="LQ").astype(np.float32)
+    faster = soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE, quality="HQ").astype(np.float32)
     fewest = round(MIN_CLIP_SECONDS * SAMPLE_RATE)
     if len(faster) < fewest:
         faster = np.pad(faster, (0, fewest - len(faster)))

@@ -6,20 +6,21 @@ from earmark.speech.errors import EarmarkError
 from training_jobs.recipe.recipes import Recipe
 
 EARMARK = Recipe(
-    warm_up_epochs=2,
-    mixed_epochs=12,
+    warm_up_epochs=5,
+    mixed_epochs=9,
     patience=0,
     keep_within=1.0,
     pseudo_score="calibrated",
-    pseudo_threshold=0.85,
-    pseudo_threshold_fall=0.1,
-    pseudo_weight_power=1.0,
-    pseudo_share_start=0.4,
-    pseudo_share_end=0.7,
+    pseudo_threshold=0.8,
+    pseudo_weight_power=2.0,
+    pseudo_share_start=0.5,
+    pseudo_share_end=0.6,
     relabel_epochs=1,
-    heard_per_used=1.5,
+    heard_per_used=1.1,
+    views=3,
+    repeat_rare=3.0,
     guard_ratio=0.0,
-    replay_share=0.15,
+    replay_share=0.12,
     teacher_keep_per_epoch=0.5,
 )
 
@@ -32,8 +33,8 @@ PRESETS: dict[str, Recipe] = {
         learning_rate=8e-4,
         batch_size=24,
         micro_batch_size=24,
-        warm_up_epochs=1,
-        mixed_epochs=5,
+        warm_up_epochs=2,
+        mixed_epochs=4,
         epoch_steps=60,
     ),
 }

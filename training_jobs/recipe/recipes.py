@@ -26,6 +26,7 @@ class Augmentation:
     """
 
     speed: float = share_below_one(0.1)
+    speed_chance: float = share(0.67)
     noise_chance: float = share(0.5)
     noise_snr_low: float = 10.0
     noise_snr_high: float = 30.0

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -24,6 +26,23 @@ def test_speed_changes_tempo_and_pitch_together(factor):
     assert faster.dtype == np.float32
     assert len(faster) == pytest.approx(RATE / factor, abs=2)
     assert _pitch(faster) == pytest.approx(440 * factor, rel=0.01)
+
+
+def test_speed_leaves_the_high_frequencies():
+    hiss = np.random.default_rng(0).standard_normal(2 * RATE).astype(np.float32)
+
+    def high(samples: np.ndarray) -> float:
+        power = np.abs(np.fft.rfft(samples)) ** 2
+        return float(power[int(0.84 * len(power)) : int(0.9 * len(power))].mean())
+
+    for factor in (0.95, 0.99):
+        assert high(change_speed(hiss, factor)) > 0.5 * high(hiss)
+
+
+def test_a_share_of_the_clips_keeps_its_speed():
+    options = replace(OFF, speed=0.1, speed_chance=0.5)
+    kept = [len(disturb(TONE, options, np.random.default_rng(seed))) == len(TONE) for seed in range(60)]
+    assert 15 < sum(kept) < 45
 
 
 def test_speed_keeps_a_clip_within_what_the_model_hears():
