@@ -20,7 +20,7 @@ from earmark.speech.demo_voices import DIALECTS, TIMBRES, Dialect, Speaker, spea
 from earmark.speech.synthesis import Synthesiser, Voice
 from training_jobs.recipe.manifest import ClipEntry, read_manifest, write_manifest
 
-FOREIGN = ("de", "fr-fr", "ru", "pl", "tr", "fi", "hu", "ar")
+FOREIGN = ("de", "fr", "ru", "pl", "tr", "fi", "hu", "ar")
 SIDES: Sequence[str] = ("train", "dev", "test")
 PROCESSES = 2
 
@@ -39,13 +39,13 @@ class Sizes:
 
 
 FULL = Sizes(
-    new={"train": 3_600, "dev": 40, "test": 140},
-    known={"train": 600, "dev": 20, "test": 60},
+    new={"train": 1_240, "dev": 40, "test": 140},
+    known={"train": 190, "dev": 20, "test": 60},
     timbres={"train": 20, "dev": 3, "test": 7},
 )
 QUICK = Sizes(
     new={"train": 60, "dev": 8, "test": 12},
-    known={"train": 15, "dev": 4, "test": 6},
+    known={"train": 20, "dev": 4, "test": 7},
     timbres=FULL.timbres,
 )
 

@@ -55,7 +55,8 @@ def _resampled(arms: Sequence[Scored], figure: Callable[[np.ndarray], float]) ->
             clips = counts[seed].shape[1]
             rates.append(_rates(counts[seed][:, rng.integers(0, clips, clips)]))
         found.append(figure(np.mean(rates, axis=0)))
-    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    # where a resample has no gap to close, its share is not defined
+    low, high = np.quantile([one for one in found if np.isfinite(one)], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     whole = figure(np.mean([_rates(counts[seed]) for seed in seeds], axis=0))
     return Interval(float(whole), float(low), float(high))
 

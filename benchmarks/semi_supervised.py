@@ -54,7 +54,7 @@ class Scale:
         return WORK / self.name / str(seed)
 
 
-FULL = Scale("full", dialect_pool.FULL, (1, 2, 3), (0.05, 0.02, 0.01, 0.10), 57)
+FULL = Scale("full", dialect_pool.FULL, (1, 2, 3), (0.05, 0.02, 0.01, 0.10), 114)
 QUICK = Scale("quick", dialect_pool.QUICK, (1,), (0.2,), 2)
 
 
@@ -84,12 +84,13 @@ def main() -> None:
 
 
 def arms(scale: Scale) -> list[Arm]:
-    """What the first share needs comes first."""
+    """What the first share needs comes first, seed by seed."""
     first, *others = scale.shares
-    few = ("supervised", "article", "earmark")
-    found = [Arm(recipe, first, seed) for seed in scale.seeds for recipe in few]
-    found += [Arm("supervised", ALL, seed) for seed in scale.seeds]
-    found += [Arm("earmark", first, seed, garbage=True) for seed in scale.seeds]
+    few = ("supervised", "earmark", "article")
+    found = []
+    for seed in scale.seeds:
+        found += [Arm(recipe, first, seed) for recipe in few]
+        found += [Arm("supervised", ALL, seed), Arm("earmark", first, seed, garbage=True)]
     return found + [Arm(recipe, share, seed) for share in others for seed in scale.seeds for recipe in few]
 
 
@@ -212,3 +213,7 @@ def _passes(done: Done, recipe: str, share: float, *, garbage: bool = False) -> 
     seeds = sorted(arm.seed for arm in done if arm.recipe == recipe)
     found = done[Arm(recipe, share, seeds[len(seeds) // 2], garbage)].passes
     return {f"step {one.pop('step'):g}": ", ".join(f"{k} {v:.3f}" for k, v in one.items()) for one in found}
+
+
+if __name__ == "__main__":
+    main()

@@ -6,15 +6,15 @@ from earmark.speech.errors import EarmarkError
 from training_jobs.recipe.recipes import Recipe
 
 EARMARK = Recipe(
-    warm_up_epochs=5,
-    mixed_epochs=9,
+    warm_up_epochs=3,
+    mixed_epochs=11,
     patience=0,
     keep_within=1.0,
     pseudo_score="calibrated",
     pseudo_threshold=0.8,
     pseudo_weight_power=2.0,
     pseudo_share_start=0.5,
-    pseudo_share_end=0.6,
+    pseudo_share_end=0.65,
     relabel_epochs=1,
     heard_per_used=1.1,
     views=3,
