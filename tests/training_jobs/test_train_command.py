@@ -70,3 +70,10 @@ def test_one_is_cancelled_retried_and_its_log_read() -> None:
 def test_a_pair_without_a_value_is_wrong_use() -> None:
     with pytest.raises(click.BadParameter):
         overrides(("mixed_epochs",))
+
+
+@pytest.mark.parametrize("wrong", [("--seed", "-1"), ("--seed", str(2**31)), ("--priority", "9999")])
+def test_a_number_that_no_row_can_hold_is_wrong_use(wrong: tuple[str, str]) -> None:
+    done = CliRunner().invoke(earmark, ["train", *wrong])
+    assert done.exit_code == 2
+    assert wrong[0] in done.output

@@ -94,7 +94,8 @@ class SlurmLauncher:
     def stop(self, launch: Launch, handle: Handle, *, hard: bool) -> None:
         """Word in the folder for the attendant; `hard`: scancel as well."""
         attendance.ask_to_stop(launch, hard=hard)
-        if hard or attendance.read(launch.folder, launch.number) is None:
+        is_known = "job" in handle  # not where a worker died between submitting and writing down
+        if is_known and (hard or attendance.read(launch.folder, launch.number) is None):
             self._job(launch, handle).cancel(check=False)
 
     def leave(self, handle: Handle) -> None:

@@ -150,6 +150,11 @@ def test_what_slurm_lost_is_lost_and_what_it_queues_waits(
     assert Watched.cancelled == 2
 
 
+def test_what_nobody_wrote_down_is_asked_to_end_by_the_folder(launch: Launch) -> None:
+    SlurmLauncher(cluster="local").stop(launch, {"number": launch.number}, hard=True)
+    assert attendance.asked_to_stop(launch.folder, launch.number) == "hard"
+
+
 def test_a_silent_attendant_is_lost_by_our_own_clock(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
     monkeypatch.setattr(attendance.time, "time", lambda: clock[0])

@@ -17,6 +17,7 @@ from earmark.config.commands.session import (
     say,
 )
 from earmark.speech.errors import EarmarkError
+from training_jobs.recipe.presets import DEFAULT_PRESET
 
 if TYPE_CHECKING:
     from training_jobs.dry_run import DryRun
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--recipe", default="article", show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--recipe", default=DEFAULT_PRESET, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True)
 @click.option(
     "--set",
     "pairs",
@@ -37,7 +38,13 @@ if TYPE_CHECKING:
     "--snapshot", "digest", help="First characters of a training snapshot's digest; freezes one otherwise."
 )
 @click.option("--base", help="Name of the model to begin from; the champion otherwise.")
-@click.option("--priority", type=int, default=0, show_default=True, help="The highest begins first.")
+@click.option(
+    "--priority",
+    type=click.IntRange(-1000, 1000),
+    default=0,
+    show_default=True,
+    help="The highest begins first.",
+)
 @click.option("--processes", type=int, default=1, show_default=True, help="On one host, each with a device.")
 @click.option("--precision", default="float32", show_default=True, help="float32 or bfloat16.")
 @click.option(
