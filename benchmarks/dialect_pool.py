@@ -39,8 +39,8 @@ class Sizes:
 
 
 FULL = Sizes(
-    new={"train": 1_240, "dev": 40, "test": 140},
-    known={"train": 190, "dev": 20, "test": 60},
+    new={"train": 3_600, "dev": 40, "test": 140},
+    known={"train": 600, "dev": 20, "test": 60},
     timbres={"train": 20, "dev": 3, "test": 7},
 )
 QUICK = Sizes(

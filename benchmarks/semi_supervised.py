@@ -31,7 +31,7 @@ model and makes the same number of updates with the same rate and batch; weights
 
 - WRR, the share of the gap between a few labels and all of them that was closed: (few - arm) / (few - all), of mean
   error rates over seeds; intervals from 2,000 resamples of seeds and of clips within them, the same for all arms.
-- `wrr_earmark` (goal 0.90) and, as the baseline, `wrr_article` at 5 % of the labels; `wrr_by_share` at others.
+- `wrr_earmark` (goal 0.90) and, as the baseline, `wrr_article` at 5 % of the labels; `wrr_by_share` of earmark at others.
 - `wrr_garbage_drop` (goal at most 0.05): by how much it falls where 20 % of the unlabelled pool is noise, music,
   silence or a language nobody here writes.
 - `error_rates`: of each arm, named recipe-share of labels.
@@ -54,7 +54,7 @@ class Scale:
         return WORK / self.name / str(seed)
 
 
-FULL = Scale("full", dialect_pool.FULL, (1, 2, 3), (0.05, 0.02, 0.01, 0.10), 114)
+FULL = Scale("full", dialect_pool.FULL, (1, 2, 3), (0.05, 0.02, 0.01, 0.10), 57)
 QUICK = Scale("quick", dialect_pool.QUICK, (1,), (0.2,), 2)
 
 
@@ -91,7 +91,9 @@ def arms(scale: Scale) -> list[Arm]:
     for seed in scale.seeds:
         found += [Arm(recipe, first, seed) for recipe in few]
         found += [Arm("supervised", ALL, seed), Arm("earmark", first, seed, garbage=True)]
-    return found + [Arm(recipe, share, seed) for share in others for seed in scale.seeds for recipe in few]
+    return found + [
+        Arm(recipe, share, seed) for share in others for seed in scale.seeds for recipe in few[:2]
+    ]
 
 
 def trained(arm: Arm, scale: Scale) -> Outcome:
@@ -168,7 +170,6 @@ def _report(done: Done, scale: Scale) -> Report:
     baseline: dict[str, Figure] = {
         "wrr_article": article_recovered.value,
         "wrr_article_interval": [article_recovered.low, article_recovered.high],
-        "wrr_by_share": {f"{share:g}": _recovered(done, "article", share) for share in sorted(scale.shares)},
         "passes": _passes(done, "article", main),
     }
     clips = sum(scale.sizes.clips(dialect, "train") for dialect in dialect_pool.DIALECTS)

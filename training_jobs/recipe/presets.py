@@ -6,8 +6,8 @@ from earmark.speech.errors import EarmarkError
 from training_jobs.recipe.recipes import Recipe
 
 EARMARK = Recipe(
-    warm_up_epochs=3,
-    mixed_epochs=11,
+    warm_up_epochs=4,
+    mixed_epochs=10,
     patience=0,
     keep_within=1.0,
     pseudo_score="calibrated",
