@@ -31,7 +31,7 @@ model and makes the same number of updates with the same rate and batch; weights
 
 - WRR, the share of the gap between a few labels and all of them that was closed: (few - arm) / (few - all), of mean
   error rates over seeds; intervals from 2,000 resamples of seeds and of clips within them, the same for all arms.
-- `wrr_earmark` (goal 0.90) and, as the baseline, `wrr_article` at 5 % of the labels; `wrr_by_share` of earmark at others.
+- `wrr_earmark` (goal 0.90) and, as the baseline, `wrr_article` at 5 % of the labels; `wrr_by_share`: ours at others.
 - `wrr_garbage_drop` (goal at most 0.05): by how much it falls where 20 % of the unlabelled pool is noise, music,
   silence or a language nobody here writes.
 - `error_rates`: of each arm, named recipe-share of labels.

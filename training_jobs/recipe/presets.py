@@ -38,7 +38,7 @@ PRESETS: dict[str, Recipe] = {
         epoch_steps=60,
     ),
 }
-DEFAULT_PRESET = "article"
+DEFAULT_PRESET = "earmark"
 
 
 def preset(name: str) -> Recipe:

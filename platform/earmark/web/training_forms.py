@@ -106,7 +106,7 @@ class LaunchForm(PlainForm):
         models: list[ModelVersion],
         initial: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(data, initial={"recipe": default_recipe(), **(initial or {})})
+        super().__init__(data, initial={"recipe": DEFAULT_PRESET, **(initial or {})})
         self._snapshots = {str(one.pk): one for one in snapshots}
         self._models = {str(one.pk): one for one in models}
         for name, (label, kind, limits) in SETTINGS.items():
@@ -180,11 +180,6 @@ class RetryForm(PlainForm):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text=_("What has been mended, or why it may go well now. It is kept with the training."),
     )
-
-
-def default_recipe() -> str:
-    """The recipe that is offered first."""
-    return "earmark" if "earmark" in PRESETS else DEFAULT_PRESET
 
 
 def defaults() -> dict[str, dict[str, Any]]:
