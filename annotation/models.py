@@ -56,6 +56,7 @@ class RoundClip(models.Model):
     class Reason(models.TextChoices):
         STRATEGY = "strategy", _("chosen by the strategy")
         AUDIT = "audit", _("drawn at random")
+        KNOWN = "known", _("answer known")
 
     class Outcome(models.TextChoices):
         WAITING = "waiting", _("waiting")
@@ -69,6 +70,8 @@ class RoundClip(models.Model):
     hypothesis = models.ForeignKey(Hypothesis, null=True, on_delete=models.SET_NULL)
     reason = models.CharField(_("reason"), max_length=10, choices=Reason)
     score = models.FloatField(_("score"), help_text=_("what the strategy gave it; higher is asked first"))
+    why = models.JSONField(_("why"), default=dict, help_text=_("what the strategy weighed, by name"))
+    wanted = models.PositiveSmallIntegerField(_("answers wanted"), default=1)
     task_id = models.PositiveIntegerField(_("Label Studio task"), null=True)
     outcome = models.CharField(_("outcome"), max_length=15, choices=Outcome, default=Outcome.WAITING)
 
@@ -96,6 +99,15 @@ class Annotation(models.Model):
     quality = ArrayField(models.CharField(max_length=30), verbose_name=_("quality"), default=list)
     lead_seconds = models.FloatField(_("time spent"), null=True)
     hypothesis = models.ForeignKey(Hypothesis, null=True, on_delete=models.SET_NULL)
+    of_pass = models.ForeignKey(
+        "annotation.Pass", null=True, on_delete=models.SET_NULL, related_name="annotations"
+    )
+    is_blind = models.BooleanField(_("blind"), default=False, help_text=_("started from an empty box"))
+    server_seconds = models.FloatField(
+        _("time since the one before"), null=True, help_text=_("between submissions, idling left out")
+    )
+    slips = models.JSONField(_("possible slips"), default=list)
+    checked_at = models.DateTimeField(_("checked at"), null=True)
     created_at = models.DateTimeField(_("created at"))
     updated_at = models.DateTimeField(_("updated at"))
     deleted_at = models.DateTimeField(
@@ -122,3 +134,6 @@ class AnnotationTally(Tally):
     MADE_ANEW_BY = "annotation_recount"
 
     annotator = models.CharField(max_length=150)
+
+
+from annotation import review_models, routing_models  # noqa: E402, F401  Django looks for models here

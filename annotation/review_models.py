@@ -1,0 +1,128 @@
+"""What becomes of answers: who decided what about a clip, what they were about to, and how labelling is to be done."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from earmark.corpus.models import Clip, Collection
+
+
+class LabellingPlan(models.Model):
+    """How a collection is labelled: what annotators are told, how they are checked, what an hour of theirs costs."""
+
+    collection = models.OneToOneField(Collection, on_delete=models.CASCADE, related_name="labelling_plan")
+    glossary = models.TextField(
+        _("glossary"), blank=True, help_text=_("names and terms as they are to be written, one a line")
+    )
+    known_share = models.FloatField(
+        _("known answers"),
+        default=0.0,
+        help_text=_("hidden clips whose text is known, as a share of a round"),
+    )
+    control_share = models.FloatField(
+        _("from nothing"),
+        default=0.0,
+        help_text=_("share of a round transcribed without the recogniser's text"),
+    )
+    idle_seconds = models.FloatField(
+        _("idle after"), default=60.0, help_text=_("longer without a key or a click does not count as work")
+    )
+    hourly_cost = models.FloatField(_("cost of an hour of work"), null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, default="EUR")
+
+    class Meta:
+        verbose_name = _("labelling plan")
+        verbose_name_plural = _("labelling plans")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    known_share__gte=0, known_share__lte=0.5, control_share__gte=0, control_share__lte=0.5
+                ),
+                name="plan_shares",
+            ),
+            models.CheckConstraint(condition=Q(idle_seconds__gt=0), name="plan_idle_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.collection)
+
+
+class Decision(models.Model):
+    """What a reviewer or adjudicator decided about a clip of a round. The newest holds; none is edited."""
+
+    class Kind(models.TextChoices):
+        ACCEPT = "accept", _("accepted")
+        CORRECT = "correct", _("corrected")
+        RETURN = "return", _("returned")
+        UNINTELLIGIBLE = "unintelligible", _("unintelligible")
+
+    round_clip = models.ForeignKey("annotation.RoundClip", on_delete=models.PROTECT, related_name="decisions")
+    kind = models.CharField(_("decision"), max_length=15, choices=Kind)
+    annotation = models.ForeignKey(
+        "annotation.Annotation", null=True, on_delete=models.PROTECT, related_name="decisions"
+    )
+    text = models.TextField(_("text"), blank=True)
+    reason_code = models.CharField(_("reason"), max_length=30, blank=True)
+    note = models.TextField(_("note"), blank=True)
+    client_seconds = models.FloatField(
+        _("time spent"), null=True, help_text=_("as the browser measured it, without idling")
+    )
+    server_seconds = models.FloatField(
+        _("time open"), null=True, help_text=_("from showing the clip to deciding")
+    )
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="decisions")
+    at = models.DateTimeField(_("at"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("decision")
+        verbose_name_plural = _("decisions")
+        indexes = [models.Index(fields=["round_clip", "-id"], name="decision_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.round_clip_id}: {self.kind}"
+
+
+class Draft(models.Model):
+    """What somebody is writing about a clip on a desk of ours, saved as they type; gone once they decide."""
+
+    clip = models.ForeignKey(Clip, on_delete=models.CASCADE, related_name="drafts")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="drafts")
+    text = models.TextField(_("text"), blank=True)
+    opened_at = models.DateTimeField(_("opened at"), auto_now_add=True)
+    saved_at = models.DateTimeField(_("saved at"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("draft")
+        verbose_name_plural = _("drafts")
+        constraints = [models.UniqueConstraint(fields=["clip", "user"], name="one_draft_per_person_and_clip")]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Incident(models.Model):
+    """Something from outside that could not be taken as it came: kept whole, with what was wrong with it."""
+
+    collection = models.ForeignKey(
+        Collection, null=True, blank=True, on_delete=models.CASCADE, related_name="incidents"
+    )
+    round = models.ForeignKey(
+        "annotation.Round", null=True, blank=True, on_delete=models.CASCADE, related_name="incidents"
+    )
+    error_id = models.CharField(_("error id"), max_length=80)
+    error = models.TextField(_("error"))
+    said = models.JSONField(_("what came"), default=dict)
+    times = models.PositiveIntegerField(_("times"), default=1)
+    first_at = models.DateTimeField(_("first"), auto_now_add=True)
+    last_at = models.DateTimeField(_("last"), auto_now=True)
+
+    class Meta:
+        ordering = ["-last_at"]
+        verbose_name = _("incident")
+        verbose_name_plural = _("incidents")
+        indexes = [models.Index(fields=["collection", "-last_at"], name="incident_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.error_id}: {self.error}"
