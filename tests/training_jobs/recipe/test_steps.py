@@ -28,7 +28,7 @@ def learner(one_word_model: Path) -> Learner:
     student, teacher = load_model(str(one_word_model)), load_model(str(one_word_model))
     with torch.no_grad():
         for parameter in teacher.model.parameters():
-            parameter.mul_(1.01)
+            parameter.mul_(1.05)
     optimiser = torch.optim.SGD(student.model.parameters(), lr=0.0)
     recipe = Recipe(augmentation=STILL, micro_batch_size=16, clip_norm=1e9)
     return Learner(student, teacher, optimiser, GradientGuard(0.0), recipe, "float32")
