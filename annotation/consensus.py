@@ -122,13 +122,21 @@ def _as_most_write(texts: Sequence[str], votes: Sequence[float]) -> str:
 
 
 def aligned(texts: Sequence[str], language: str) -> list[Column]:
-    """The units of all texts side by side: progressive alignment by the sum of pairs, the text most like the others
-    first. The columns do not depend on the order of the texts but for the order within them."""
+    """The units of all texts side by side, in columns that do not depend on the order of the texts.
+
+    Progressive alignment by the sum of pairs, the text most like the others first; then each text is taken out and put
+    beside the others anew, which mends what was placed before the others were known.
+    """
     said = [tuple(units(text, language)) for text in texts]
     order = sorted(range(len(said)), key=lambda one: (_unlikeness(said, one), said[one]))
     columns: list[list[str]] = [[unit] for unit in said[order[0]]]
     for rows, one in enumerate(order[1:], start=1):
         columns = _joined(columns, rows, said[one])
+    if len(order) > 2:
+        for one in order:
+            # the row taken out comes back as the last: after all of them the rows stand as before
+            others = [column[1:] for column in columns if any(column[1:])]
+            columns = _joined(others, len(order) - 1, said[one])
     places = [order.index(one) for one in range(len(said))]
     return [tuple(column[place] for place in places) for column in columns]
 
