@@ -43,7 +43,9 @@ def test_who_corrects_the_champion_is_not_doubted() -> None:
 
 def test_a_champion_that_was_not_sure_doubts_nobody() -> None:
     assert found("turn it off", "turn it on", sure=0.5) == [Slip(Kind.MISMATCH, 1.5)]
-    unsure = doubted("turn it off", heard("turn it on", sure=0.5), "en", fits=fitting("", wrong=2.0), threshold=2.4)
+    unsure = doubted(
+        "turn it off", heard("turn it on", sure=0.5), "en", fits=fitting("", wrong=2.0), threshold=2.4
+    )
     assert unsure == []
 
 
