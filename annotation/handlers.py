@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from annotation import rounds, sync
+from annotation import checking, measuring, rounds, sync
 from earmark.jobs.registry import Context, handler
 
 
@@ -14,3 +14,13 @@ def open_round(context: Context, *, round_id: int) -> dict[str, Any]:
 @handler("annotation.sync")
 def sync_round(context: Context, *, round_id: int) -> dict[str, Any]:
     return sync.sync_round(context, round_id=round_id)
+
+
+@handler(checking.KIND, queue="gpu")
+def check_slips(context: Context, *, collection_id: int) -> dict[str, Any]:
+    return checking.check_slips(context, collection_id=collection_id)
+
+
+@handler(measuring.KIND)
+def measure_quality(context: Context, *, collection_id: int) -> dict[str, Any]:
+    return measuring.measure(context, collection_id=collection_id)

@@ -121,7 +121,10 @@ class Annotation(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["round_clip", "annotation_id"], name="one_row_per_annotation")
         ]
-        indexes = [models.Index(fields=["created_at", "annotator"], name="annotation_by_day")]
+        indexes = [
+            models.Index(fields=["created_at", "annotator"], name="annotation_by_day"),
+            models.Index(fields=["id"], condition=Q(checked_at=None), name="annotation_unchecked"),
+        ]
 
     def __str__(self) -> str:
         return self.text
