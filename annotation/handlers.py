@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from annotation import rounds, sync
+from annotation import rounds, sync, transcribing
 from earmark.jobs.registry import Context, handler
 
 
@@ -14,3 +14,8 @@ def open_round(context: Context, *, round_id: int) -> dict[str, Any]:
 @handler("annotation.sync")
 def sync_round(context: Context, *, round_id: int) -> dict[str, Any]:
     return sync.sync_round(context, round_id=round_id)
+
+
+@handler("annotation.close_tasks")
+def close_tasks(context: Context, *, round_id: int) -> dict[str, Any]:
+    return transcribing.close_tasks(context, round_id=round_id)

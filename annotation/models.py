@@ -89,10 +89,17 @@ class RoundClip(models.Model):
 
 
 class Annotation(models.Model):
-    """One person's submission for one clip, as Label Studio last told it."""
+    """One person's submission for one clip: as Label Studio last told it, or as it was typed on our own desk."""
+
+    class Source(models.TextChoices):
+        LABEL_STUDIO = "label_studio", _("Label Studio")
+        DESK = "desk", _("desk")
 
     round_clip = models.ForeignKey(RoundClip, on_delete=models.PROTECT, related_name="annotations")
-    annotation_id = models.PositiveIntegerField(_("Label Studio annotation"))
+    source = models.CharField(_("source"), max_length=12, choices=Source, default=Source.LABEL_STUDIO)
+    annotation_id = models.PositiveIntegerField(
+        _("Label Studio annotation"), null=True, help_text=_("none where it was typed on the desk")
+    )
     annotator = models.CharField(_("annotator"), max_length=150)
     text = models.TextField(_("text"), blank=True)
     was_skipped = models.BooleanField(_("skipped"), default=False)
@@ -119,7 +126,15 @@ class Annotation(models.Model):
         verbose_name = _("annotation")
         verbose_name_plural = _("annotations")
         constraints = [
-            models.UniqueConstraint(fields=["round_clip", "annotation_id"], name="one_row_per_annotation")
+            models.UniqueConstraint(fields=["round_clip", "annotation_id"], name="one_row_per_annotation"),
+            models.UniqueConstraint(
+                fields=["round_clip", "annotator"], condition=Q(source="desk"), name="one_desk_row_per_person"
+            ),
+            models.CheckConstraint(
+                condition=Q(source="label_studio", annotation_id__isnull=False)
+                | Q(source="desk", annotation_id__isnull=True),
+                name="annotation_of_its_source",
+            ),
         ]
         indexes = [models.Index(fields=["created_at", "annotator"], name="annotation_by_day")]
 

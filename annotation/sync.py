@@ -141,8 +141,12 @@ class Changes:
 
 
 def compare(held: Iterable[Annotation], listed: Sequence[Answer]) -> Changes:
-    """How the task's answers differ from the rows we hold."""
-    known = {one.annotation_id: one.updated_at for one in held if one.deleted_at is None}
+    """How the task's answers differ from the rows we hold; what was typed on our desk is none of Label Studio's."""
+    known = {
+        one.annotation_id: one.updated_at
+        for one in held
+        if one.deleted_at is None and one.annotation_id is not None
+    }
     return Changes(
         new=[one for one in listed if known.get(one.annotation_id) != one.updated_at],
         gone=sorted(known.keys() - {one.annotation_id for one in listed}),
@@ -171,6 +175,7 @@ def apply(round_clip_id: int, task_id: int, changes: Changes, annotators: Mappin
 
 
 def _write(one: RoundClip, answer: Answer, annotator: str) -> None:
+    _adopt(one, answer, annotator)
     Annotation.objects.update_or_create(
         round_clip=one,
         annotation_id=answer.annotation_id,
@@ -186,6 +191,15 @@ def _write(one: RoundClip, answer: Answer, annotator: str) -> None:
             "deleted_at": None,
         },
     )
+
+
+def _adopt(one: RoundClip, answer: Answer, annotator: str) -> None:
+    """What somebody who typed an answer on our desk submits later is an edit of that answer, not a second one."""
+    if one.annotations.filter(annotation_id=answer.annotation_id).exists():
+        return
+    one.annotations.filter(
+        annotator=annotator, source=Annotation.Source.DESK, updated_at__lte=answer.updated_at
+    ).update(source=Annotation.Source.LABEL_STUDIO, annotation_id=answer.annotation_id)
 
 
 def may_set_state(one: RoundClip, clip: Clip, outcome: RoundClip.Outcome) -> bool:

@@ -1,0 +1,32 @@
+"""What somebody is writing about a clip on a desk of ours: saved as they type, found again after a reload."""
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from annotation.review_models import Draft
+from earmark.accounts.models import User
+
+LONGEST = 10_000
+"""Characters a draft may have: thirty seconds of speech are a few hundred."""
+
+
+def draft_of(*, clip_id: int, user: User) -> Draft | None:
+    """What `user` has begun to write about the clip."""
+    return Draft.objects.filter(clip=clip_id, user=user).first()
+
+
+def save_draft(*, clip_id: int, user: User, text: str, is_opening: bool = False) -> Draft:
+    """Keep `text`. `is_opening`: the clip was shown just now, the time on it counts from here."""
+    fresh = {"opened_at": timezone.now()} if is_opening else {}
+    draft, _ = Draft.objects.update_or_create(clip_id=clip_id, user=user, defaults={"text": text, **fresh})
+    return draft
+
+
+def take_draft(*, clip_id: int, user: User, now: datetime) -> float | None:
+    """Remove the draft of a clip that was decided; how long it was open, seconds. None where none was kept."""
+    draft = draft_of(clip_id=clip_id, user=user)
+    if draft is None:
+        return None
+    draft.delete()
+    return max(0.0, (now - draft.opened_at).total_seconds())
