@@ -28,6 +28,18 @@ class LabellingPlan(models.Model):
     idle_seconds = models.FloatField(
         _("idle after"), default=60.0, help_text=_("longer without a key or a click does not count as work")
     )
+    review_share = models.FloatField(
+        _("reviewed at random"),
+        default=0.05,
+        help_text=_("share of what is labelled that a reviewer looks at whatever is known of it"),
+    )
+    review_above = models.FloatField(
+        _("reviewed above"),
+        null=True,
+        blank=True,
+        default=0.1,
+        help_text=_("error rate above which a reviewer looks at all that a person labels; never when empty"),
+    )
     hourly_cost = models.FloatField(_("cost of an hour of work"), null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, default="EUR")
 
@@ -42,6 +54,9 @@ class LabellingPlan(models.Model):
                 name="plan_shares",
             ),
             models.CheckConstraint(condition=Q(idle_seconds__gt=0), name="plan_idle_positive"),
+            models.CheckConstraint(
+                condition=Q(review_share__gte=0, review_share__lte=1), name="plan_review_share"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -82,6 +97,38 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.round_clip_id}: {self.kind}"
+
+
+class ReviewRequest(models.Model):
+    """A labelled clip that a reviewer should look at, and why; settled by their decision, made anew by an answer."""
+
+    class Reason(models.TextChoices):
+        SLIPS = "slips", _("possible slips")
+        ANNOTATOR = "annotator", _("its annotator often errs")
+        RANDOM = "random", _("drawn at random")
+
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="+", db_index=False)
+    round_clip = models.OneToOneField(
+        "annotation.RoundClip", on_delete=models.CASCADE, related_name="review_request"
+    )
+    reason = models.CharField(_("reason"), max_length=10, choices=Reason)
+    weight = models.FloatField(_("weight"), help_text=_("the heaviest is shown first"))
+    asked_at = models.DateTimeField(_("asked at"), auto_now_add=True)
+    settled_at = models.DateTimeField(_("settled at"), null=True)
+
+    class Meta:
+        verbose_name = _("request for a review")
+        verbose_name_plural = _("requests for reviews")
+        indexes = [
+            models.Index(
+                fields=["collection", "-weight", "id"],
+                condition=Q(settled_at=None),
+                name="review_request_next",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.round_clip_id}: {self.reason}"
 
 
 class Draft(models.Model):

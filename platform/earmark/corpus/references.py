@@ -1,6 +1,9 @@
 """Writes: the text we hold to be true for a clip."""
 
+from collections.abc import Collection
+
 from django.db import transaction
+from django.db.models import Max
 
 from earmark.corpus.models import Clip, Reference
 
@@ -21,6 +24,15 @@ def set_reference(*, clip_id: int, text: str, kind: str, author: str) -> Referen
     Clip.objects.filter(pk=clip_id).exclude(state__in=(Clip.State.IN_ROUND, Clip.State.LABELLED)).update(
         state=Clip.State.LABELLED
     )
-    return Reference.objects.create(
-        clip_id=clip_id, text=text, kind=kind, author=author, version=current.version + 1 if current else 1
-    )
+    last = Reference.objects.filter(clip_id=clip_id).aggregate(last=Max("version"))["last"] or 0
+    return Reference.objects.create(clip_id=clip_id, text=text, kind=kind, author=author, version=last + 1)
+
+
+@transaction.atomic
+def withdraw_reference(*, clip_id: int, kinds: Collection[str]) -> None:
+    """Hold the clip's current reference true no longer, where it is of one of `kinds`; the row stays.
+
+    The clip's state is the caller's to set.
+    """
+    Clip.objects.select_for_update(no_key=True).get(pk=clip_id)
+    Reference.objects.filter(clip_id=clip_id, is_current=True, kind__in=kinds).update(is_current=False)
