@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from annotation.review_models import Draft
 from earmark.accounts.models import User
+from earmark.speech.errors import EarmarkError
 
 LONGEST = 10_000
 """Characters a draft may have: thirty seconds of speech are a few hundred."""
@@ -16,8 +17,20 @@ def draft_of(*, clip_id: int, user: User) -> Draft | None:
     return Draft.objects.filter(clip=clip_id, user=user).first()
 
 
-def save_draft(*, clip_id: int, user: User, text: str, is_opening: bool = False) -> Draft:
-    """Keep `text`. `is_opening`: the clip was shown just now, the time on it counts from here."""
+def save_draft(
+    *, clip_id: int, user: User, text: str, expected: str, held: str, is_opening: bool = False
+) -> Draft:
+    """Keep `text`, written on sight of the version `expected` where `held` is that of now.
+
+    `is_opening`: the clip was shown just now, the time on it counts from here. Raises EarmarkError
+    `annotation:draft:stale`.
+    """
+    if held != expected:
+        raise EarmarkError(
+            "annotation:draft:stale",
+            f"Clip {clip_id} has changed since it was shown ({expected} then, {held} now).",
+            "Look at what became of it before you go on.",
+        )
     fresh = {"opened_at": timezone.now()} if is_opening else {}
     draft, _ = Draft.objects.update_or_create(clip_id=clip_id, user=user, defaults={"text": text, **fresh})
     return draft

@@ -66,9 +66,9 @@ def submit_answer(
     """Answer a waiting pass, and let the answer count.
 
     `expected` is the `version_of_pass` that was answered; `quality` of `annotation.project.CHOICES`;
-    `client_seconds` as the browser measured, idling left out, `server_seconds` from showing to submitting. A second answer of the same
-    person to the same clip takes the place of the first. Raises EarmarkError `annotation:pass:stale`, `:closed`,
-    `:not-yours`, `annotation:answer:quality`, `:empty`.
+    `client_seconds` as the browser measured, idling left out, `server_seconds` from showing to submitting. A second
+    answer of the same person to the same clip takes the place of the first. Raises EarmarkError
+    `annotation:pass:stale`, `:closed`, `:not-yours`, `annotation:answer:quality`, `:empty`.
     """
     Clip.objects.select_for_update(no_key=True).get(pk=of_pass.round_clip.clip_id)
     one = Pass.objects.select_related("round__collection", "round_clip__clip").get(pk=of_pass.pk)
@@ -104,13 +104,18 @@ def submit_answer(
     return answer
 
 
-def _check(one: Pass, annotator: Annotator | None, expected: str) -> None:
+def require_taking(one: Pass, annotator: Annotator | None) -> None:
+    """Raises EarmarkError `annotation:pass:not-yours` unless `may_take`."""
     if not may_take(one, annotator):
         raise EarmarkError(
             "annotation:pass:not-yours",
             f"Clip {one.round_clip.clip_id} is with somebody else.",
             "Open your desk again for what waits for you.",
         )
+
+
+def _check(one: Pass, annotator: Annotator | None, expected: str) -> None:
+    require_taking(one, annotator)
     held = version_of_pass(one)
     if held != expected or one.status != Pass.Status.WAITING:
         raise EarmarkError(

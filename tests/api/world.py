@@ -8,6 +8,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from annotation.models import Annotation, Round, RoundClip
+from annotation.routing_models import Pass
 from earmark.accounts.models import User
 from earmark.accounts.roles import Role
 from earmark.corpus.models import (
@@ -192,6 +193,8 @@ def build(slug: str = "cantonese", *, per_side: int = 3) -> World:
         file=ContentFile(EXPORTED, name=f"{slug}.jsonl"),
     )  # fmt: skip
     row = add_round(collection, model, clips[0])
+    place = RoundClip.objects.get(round=row)
+    anyones = Pass.objects.create(round=row, round_clip=place, number=2)
     training = add_training(collection, model, training_set)
     Evaluation.objects.create(
         model=model, snapshot=test_set, error_rate=0.2, low=0.1, high=0.3, clips=1, seed=20,
@@ -211,6 +214,8 @@ def build(slug: str = "cantonese", *, per_side: int = 3) -> World:
         export=export,
         pks={
             "imports": made.pk,
+            "passes": anyones.pk,
+            "review": place.pk,
             "recordings": clips[0].recording_id,
             "clips": clips[0].pk,
             "models": model.pk,

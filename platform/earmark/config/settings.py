@@ -190,7 +190,9 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
         "AliasName": "earmark.recognition.models.Alias.Name",
+        "DecisionKind": "annotation.review_models.Decision.Kind",
         "JobStatus": "earmark.jobs.models.Status",
+        "KindEnum": "earmark.corpus.models.Reference.Kind",
         "RoundStatus": "annotation.models.Round.Status",
     },
     "POSTPROCESSING_HOOKS": [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotation', '0003_people_passes_decisions'),
+        ('annotation', '0004_reviews_requested'),
         ('recognition', '0008_thinned_models'),
     ]
 
