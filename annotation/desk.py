@@ -36,6 +36,11 @@ class Today:
         return min(1.0, self.seconds / self.target_seconds) if self.target_seconds else 0.0
 
     @property
+    def left_seconds(self) -> float:
+        """What is left of the target, 0 once it is reached."""
+        return max(0.0, (self.target_seconds or 0.0) - self.seconds)
+
+    @property
     def is_reached(self) -> bool:
         return bool(self.target_seconds) and self.seconds >= (self.target_seconds or 0.0)
 

@@ -18,9 +18,9 @@ def draft_of(*, clip_id: int, user: User) -> Draft | None:
 
 
 def save_draft(
-    *, clip_id: int, user: User, text: str, expected: str, held: str, is_opening: bool = False
+    *, clip_id: int, user: User, text: str | None, expected: str, held: str, is_opening: bool = False
 ) -> Draft:
-    """Keep `text`, written on sight of the version `expected` where `held` is that of now.
+    """Keep `text`, written on sight of the version `expected` where `held` is that of now; None: what was kept stays.
 
     `is_opening`: the clip was shown just now, the time on it counts from here. Raises EarmarkError
     `annotation:draft:stale`.
@@ -31,8 +31,9 @@ def save_draft(
             f"Clip {clip_id} has changed since it was shown ({expected} then, {held} now).",
             "Look at what became of it before you go on.",
         )
-    fresh = {"opened_at": timezone.now()} if is_opening else {}
-    draft, _ = Draft.objects.update_or_create(clip_id=clip_id, user=user, defaults={"text": text, **fresh})
+    told = {"opened_at": timezone.now()} if is_opening else {}
+    written = {} if text is None else {"text": text}
+    draft, _ = Draft.objects.update_or_create(clip_id=clip_id, user=user, defaults={**told, **written})
     return draft
 
 

@@ -280,6 +280,14 @@ def client() -> LabelStudio:
     return LabelStudio(settings.EARMARK.label_studio_url, settings.EARMARK.label_studio_api_key)
 
 
+def is_answering(url: str, *, within_seconds: float = 2.0) -> bool:
+    """Whether a Label Studio at `url` says that it is up."""
+    try:
+        return httpx.get(f"{url.rstrip('/')}/health", timeout=within_seconds).is_success
+    except httpx.TransportError:
+        return False
+
+
 def patiently(
     work: Callable[[LabelStudio], Result],
     *,

@@ -53,7 +53,14 @@ class DraftOut(serializers.Serializer[Any]):
 
 
 class DraftIn(serializers.Serializer[Any]):
-    text = serializers.CharField(max_length=LONGEST, allow_blank=True, trim_whitespace=False)
+    text = serializers.CharField(
+        max_length=LONGEST,
+        allow_blank=True,
+        allow_null=True,
+        trim_whitespace=False,
+        default=None,
+        help_text="none leaves what was saved as it is",
+    )
     is_opening = serializers.BooleanField(
         default=False, help_text="the clip was shown just now: the time on it counts from here"
     )

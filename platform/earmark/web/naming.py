@@ -29,6 +29,26 @@ QUALITIES: Final[Names] = {
     "silence": _("nothing spoken"),
     "unintelligible": _("unintelligible"),
 }
+SLIPS: Final[Names] = {
+    "left_out": _("a word may be missing"),
+    "added": _("a word may not be there"),
+    "replaced": _("another word may be meant"),
+    "unaligned": _("the text does not fit the sound"),
+}
+"""Possible mistakes in an answer."""
+WAITS_FOR: Final[Names] = {
+    "adjudicate": _("the answers disagree"),
+    "slips": _("possible slips"),
+    "annotator": _("its annotator often errs"),
+    "random": _("drawn at random"),
+}
+"""Why a clip waits for a decision."""
+WHY: Final[Names] = {
+    "strategy": _("chosen by the strategy"),
+    "audit": _("drawn at random"),
+    "score": _("score"),
+}
+"""What a strategy weighed when it chose a clip."""
 STAGES: Final[Names] = {
     "warm-up": _("Warm-up"),
     "pseudo": _("Pseudo-labels"),
@@ -69,6 +89,7 @@ JOBS: Final[Names] = {
     "champion.follow": _("Clips shown as the champion heard them"),
     "annotation.open_round": _("Opening of a round"),
     "annotation.sync": _("Sync with Label Studio"),
+    "annotation.close_tasks": _("Closing of tasks answered on the desk"),
     "datasets.export": _("Export"),
     "training_jobs.train": _("Training"),
     "training_jobs.evaluate": _("Evaluation"),
