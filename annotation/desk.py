@@ -106,6 +106,11 @@ def midnight(moment: datetime) -> datetime:
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
+def waiting_number(collection: Collection, person: User) -> int:
+    """How many passes are assigned to the person and wait, at most COUNTED + 1."""
+    return _waiting(collection, annotator_of(collection, person))[: COUNTED + 1].count()
+
+
 def passes_for(
     collection: Collection,
     person: User,

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from playwright._impl._driver import compute_driver_executable
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from pytest_django.live_server_helper import LiveServer
 
 from annotation.deciding import decide, version_of
 from annotation.models import Annotation, RoundClip
@@ -49,6 +48,7 @@ def press_on(page: Page, *keys: str) -> None:
     for key in keys:
         page.keyboard.press(key)
     expect(page.locator("[data-part=clip-link]")).not_to_have_text(before)
+    until(page, "document.querySelector('review-bench').pending === 0")
 
 
 def test_twenty_clips_by_the_keyboard_alone(page: Page, world: World) -> None:
@@ -85,6 +85,7 @@ def test_twenty_clips_by_the_keyboard_alone(page: Page, world: World) -> None:
                 page.keyboard.type("the light")
                 wanted.append(("return", "", "wrong_words"))
                 press_on(page, "Enter")
+    until(page, "document.querySelector('review-bench').pending === 0")
     made = Decision.objects.order_by("pk").values_list("round_clip", "kind", "text", "reason_code")
     assert list(made) == [(row.pk, *one) for row, one in zip(rows, wanted, strict=False)]
     assert set(Decision.objects.filter(kind="return").values_list("note", flat=True)) == {"the light"}
@@ -194,7 +195,7 @@ def test_who_comes_second_sees_what_the_first_decided(
     mine = page.locator("textarea").input_value()
     assert mine in desks.TEXTS["en"], "what was written is still there"
     expect(conflict.locator(".diff-other")).to_have_text(re.compile("hall"))
-    page.get_by_role("button", name="Take their text").click()
+    page.keyboard.press("t")
     expect(page.locator("textarea")).to_have_value("turn the hall light off please")
     page.keyboard.press("e")
     page.keyboard.type(" now")
@@ -225,6 +226,7 @@ def test_clips_are_transcribed_without_label_studio(page: Page, world: World) ->
     press_on(page, "Control+Enter")
     page.keyboard.press("u")
     expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
+    until(page, "document.querySelector('review-bench').pending === 0")
     told = Annotation.objects.filter(source="desk").order_by("pk")
     assert list(told.values_list("of_pass", "text", "quality", "was_skipped", "is_blind")) == [
         (passes[1].pk, f"{desks.TEXTS['en'][2]} now", ["noisy"], False, False),

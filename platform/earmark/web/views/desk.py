@@ -148,11 +148,9 @@ def _words() -> dict[str, Any]:
         "unsaved": _("Not saved: no connection"),
         "round": _("Round {n}"),
         "seconds": _("{n} s"),
-        "last": _("the last one"),
         "position": _("{n} decided here"),
         "sure": _("{percent} sure"),
         "no_time": _("no times: this model has no aligner"),
-        "loop": _("looping"),
         "decided": {
             "accept": _("{who} accepted it: “{text}”"),
             "correct": _("{who} corrected it to “{text}”"),
@@ -177,7 +175,7 @@ def _words() -> dict[str, Any]:
         ),
         "play": _("Play"),
         "pause": _("Pause"),
-        "seen": _("You have already looked at this one; it has been decided."),
+        "seen": _("decided already"),
         "today": _("{done} min of {target} min today"),
         "today_done": _("{done} min today"),
     }

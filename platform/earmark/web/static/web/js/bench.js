@@ -27,7 +27,7 @@ class ReviewBench extends HTMLElement {
     this.watch = new Stopwatch(this.told.idle_seconds);
     this.ids = this.told.first ? [Number(this.told.first)] : [];
     this.at = -1;
-    this.decided = 0;
+    this.decided = this.pending = 0;
     this.actions = this.allActions();
     document.addEventListener("keydown", (event) => this.key(event));
     document.addEventListener("pointerdown", () => this.watch.touch());
@@ -73,6 +73,7 @@ class ReviewBench extends HTMLElement {
     this.save();
     if (this.at + 1 >= this.ids.length) await this.refill();
     if (this.at + 1 < this.ids.length) return this.show(this.at + 1);
+    this.asked = undefined;
     this.sound.leave();
     this.entry = null;
     this.find("work").hidden = true;
@@ -107,7 +108,8 @@ class ReviewBench extends HTMLElement {
     for (const id of this.ids.slice(this.at + 1, this.at + 1 + AHEAD)) this.store.get(id).catch(() => {});
   }
 
-  display(entry) {
+  /** `isKnown`: it was shown before and came back, the site knows that it is open. */
+  display(entry, { isKnown = false } = {}) {
     const { sheet } = entry;
     this.entry = entry;
     this.preferred = null;
@@ -129,7 +131,7 @@ class ReviewBench extends HTMLElement {
     this.box.blur();
     this.watch.begin();
     this.shown();
-    this.open(entry);
+    if (!isKnown) this.open(entry);
   }
 
   /** How long showing took, from the key to the picture; `performance.getEntriesByName("bench:shown")` tells. */
@@ -157,7 +159,6 @@ class ReviewBench extends HTMLElement {
     clip.href = this.store.address("clip", sheet.clip.id);
     const about = [filled(words.round, { n: sheet.round }), sheet.clip.language, sheet.clip.dialect, filled(words.seconds, { n: sheet.clip.seconds.toFixed(1) })];
     this.find("about").textContent = about.filter(Boolean).join(" · ");
-    this.find("position").textContent = this.decided ? filled(words.position, { n: this.decided }) : "";
     const waits = this.find("waits");
     const [newest] = sheet.decisions ?? [];
     waits.textContent = newest && newest.kind !== "return" ? words.seen : (told.waits_for[sheet.waits_for] ?? "");
@@ -281,27 +282,37 @@ class ReviewBench extends HTMLElement {
     return this.decide({ text: this.box.value.trim(), quality: ticked, ...answer }, answer.was_skipped ? "skip" : answer.quality ? "unintelligible" : "submit");
   }
 
+  /** Send it and go on at once: what the site refuses is brought back, with all that was written. */
   async decide(decision, said = decision.kind) {
     const { entry } = this;
-    if (!entry || this.isSending) return;
-    this.isSending = true;
+    if (!entry) return;
     this.asked = performance.now();
     clearTimeout(this.due);
+    const text = this.box.value;
+    const sent = this.store.decide(entry, { ...decision, client_seconds: this.watch.seconds });
+    this.entry = null;
+    this.pending += 1;
+    this.next();
     try {
-      const made = await this.store.decide(entry, { ...decision, client_seconds: this.watch.seconds });
+      const made = await sent;
       this.decided += 1;
       this.store.forget(entry.id);
-      this.saved = this.box.value;
-      this.entry = null;
-      this.toast(this.words.done[said]);
+      this.find("said").textContent = this.words.done[said];
+      this.find("position").textContent = filled(this.words.position, { n: this.decided });
       if (made.today) this.today(made.today);
-      await this.next();
     } catch (error) {
-      this.asked = undefined;
-      if (error.isStale) await this.conflict();
-      else this.complain(error);
+      this.bringBack(entry, text, error);
     }
-    this.isSending = false;
+    this.pending -= 1;
+  }
+
+  bringBack(entry, text, error) {
+    this.save();
+    this.at = this.ids.indexOf(entry.id);
+    entry.sheet.draft = { text };
+    this.display(entry, { isKnown: true });
+    if (error.isStale) this.conflict();
+    else this.complain(error);
   }
 
   /** Somebody was quicker: show what they did, keep what is in the box, let the person choose. */
@@ -370,10 +381,6 @@ class ReviewBench extends HTMLElement {
     const box = this.find("state");
     box.textContent = text;
     box.classList.toggle("is-loud", isLoud);
-  }
-
-  toast(text) {
-    this.find("said").textContent = text;
   }
 
   today({ seconds, target_seconds: target }) {

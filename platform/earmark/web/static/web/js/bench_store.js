@@ -62,7 +62,7 @@ export class Store {
   }
 
   decide(entry, decision) {
-    return this.send("POST", this.address("send", entry.id), entry.sheet.version, decision);
+    return this.send("POST", this.address("send", entry.id), entry.sheet.version, decision, { keepalive: true });
   }
 
   send(method, address, version, body, options = {}) {
