@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from annotation import rounds, sync, transcribing
+from annotation import checking, measuring, rounds, sync, transcribing
 from earmark.jobs.registry import Context, handler
 
 
@@ -19,3 +19,13 @@ def sync_round(context: Context, *, round_id: int) -> dict[str, Any]:
 @handler("annotation.close_tasks")
 def close_tasks(context: Context, *, round_id: int) -> dict[str, Any]:
     return transcribing.close_tasks(context, round_id=round_id)
+
+
+@handler(checking.KIND, queue="gpu")
+def check_slips(context: Context, *, collection_id: int) -> dict[str, Any]:
+    return checking.check_slips(context, collection_id=collection_id)
+
+
+@handler(measuring.KIND)
+def measure_quality(context: Context, *, collection_id: int) -> dict[str, Any]:
+    return measuring.measure(context, collection_id=collection_id)

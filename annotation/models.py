@@ -136,7 +136,10 @@ class Annotation(models.Model):
                 name="annotation_of_its_source",
             ),
         ]
-        indexes = [models.Index(fields=["created_at", "annotator"], name="annotation_by_day")]
+        indexes = [
+            models.Index(fields=["created_at", "annotator"], name="annotation_by_day"),
+            models.Index(fields=["id"], condition=Q(checked_at=None), name="annotation_unchecked"),
+        ]
 
     def __str__(self) -> str:
         return self.text

@@ -131,6 +131,31 @@ class ReviewRequest(models.Model):
         return f"{self.round_clip_id}: {self.reason}"
 
 
+class QualityReport(models.Model):
+    """How well the people of a collection label, as `annotation.measuring` found it once. Never edited.
+
+    The newest of a collection holds. `clips` were labelled by several people, `known` answers were to known ones.
+    """
+
+    collection = models.ForeignKey(
+        Collection, on_delete=models.CASCADE, related_name="quality_reports", db_index=False
+    )
+    figures = models.JSONField(_("figures"))
+    clips = models.PositiveIntegerField(_("overlapped clips"))
+    known = models.PositiveIntegerField(_("known answers"))
+    seed = models.PositiveIntegerField(_("seed"))
+    made_at = models.DateTimeField(_("measured at"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("quality report")
+        verbose_name_plural = _("quality reports")
+        indexes = [models.Index(fields=["collection", "-id"], name="quality_report_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.collection} · {self.made_at:%Y-%m-%d %H:%M}"
+
+
 class Draft(models.Model):
     """What somebody is writing about a clip on a desk of ours, saved as they type; gone once they decide."""
 

@@ -189,6 +189,7 @@ def _write(one: RoundClip, answer: Answer, annotator: str) -> None:
             "created_at": answer.created_at,
             "updated_at": answer.updated_at,
             "deleted_at": None,
+            "checked_at": None,
         },
     )
 

@@ -52,7 +52,7 @@ def waiting_for_review(world: World, number: int, *, language: str = "en") -> li
                 routing=Pass.Routing.ASSIGNED,
             )  # fmt: skip
             slips = (
-                [{"kind": "left_out", "at": 1.62, "word": "好" if language == "zh" else "off"}]
+                [{"kind": "left_out", "at": 1.62, "text": "好" if language == "zh" else "off"}]
                 if index
                 else []
             )

@@ -24,11 +24,13 @@ from earmark.api.shown_clips import (
     DraftIn,
     DraftOut,
     HeardOut,
+    SlipOut,
     Spent,
     clip_shown,
     draft_shown,
     heard_shown,
     numbers,
+    slip_shown,
 )
 from earmark.speech.errors import EarmarkError
 
@@ -57,7 +59,7 @@ class CandidateOut(serializers.Serializer[Any]):
     was_skipped = serializers.BooleanField()
     is_blind = serializers.BooleanField()
     quality = serializers.ListField(child=serializers.CharField())
-    slips = serializers.JSONField(help_text="what the sound and the model say may be wrong: `kind`, `at` ...")
+    slips = SlipOut(many=True, help_text="what may be wrong in it")
     lead_seconds = serializers.FloatField(allow_null=True)
     may_return = serializers.BooleanField()
     at = serializers.DateTimeField()
@@ -249,7 +251,7 @@ def _candidate(one: Annotation) -> dict[str, Any]:
         "was_skipped": one.was_skipped,
         "is_blind": one.is_blind,
         "quality": one.quality,
-        "slips": one.slips,
+        "slips": [slip_shown(slip) for slip in one.slips],
         "lead_seconds": one.lead_seconds,
         "may_return": one.of_pass_id is not None,
         "at": one.updated_at,

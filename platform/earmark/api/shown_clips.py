@@ -10,6 +10,7 @@ from rest_framework import serializers
 from annotation.drafts import LONGEST
 from annotation.review_models import Draft
 from annotation.shown_words import shown_words
+from annotation.slips import Kind, message
 from earmark.corpus.audio_links import clip_url
 from earmark.corpus.models import Clip
 from earmark.recognition.calibrations import calibrated_words, newest
@@ -35,6 +36,14 @@ class HeardOut(serializers.Serializer[Any]):
     confidence = serializers.FloatField()
     is_calibrated = serializers.BooleanField()
     words = ShownWord(many=True)
+
+
+class SlipOut(serializers.Serializer[Any]):
+    kind = serializers.CharField()
+    at = serializers.FloatField(help_text="seconds into the clip; where nothing is at a place, seconds spent")
+    text = serializers.CharField(help_text="the words it is about")
+    message = serializers.CharField(help_text="as its annotator is told it")
+    is_place = serializers.BooleanField()
 
 
 class ClipShown(serializers.Serializer[Any]):
@@ -105,6 +114,11 @@ def heard_shown(clip: Clip, hypothesis: Hypothesis | None) -> dict[str, Any] | N
         "is_calibrated": bool(sure),
         "words": [vars(word) for word in shown_words(hypothesis, sure)],
     }
+
+
+def slip_shown(slip: dict[str, Any]) -> dict[str, Any]:
+    """A possible slip, in the reader's language."""
+    return {**slip, "message": message(slip), "is_place": slip["kind"] != Kind.TOO_FAST}
 
 
 def draft_shown(draft: Draft | None) -> dict[str, Any] | None:

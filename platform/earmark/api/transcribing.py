@@ -24,11 +24,13 @@ from earmark.api.shown_clips import (
     DraftIn,
     DraftOut,
     HeardOut,
+    SlipOut,
     Spent,
     clip_shown,
     draft_shown,
     heard_shown,
     numbers,
+    slip_shown,
 )
 from earmark.corpus.models import Clip
 
@@ -75,6 +77,7 @@ class PassShown(serializers.Serializer[Any]):
     returned = ReturnedOut(allow_null=True)
     own = serializers.CharField(allow_null=True, help_text="what you submitted before")
     quality = serializers.ListField(child=serializers.CharField())
+    slips = SlipOut(many=True, help_text="what may be wrong in what you submitted before")
     draft = DraftOut(allow_null=True)
     suggestion = serializers.CharField(help_text="where writing begins")
 
@@ -212,5 +215,6 @@ def pass_shown(one: Pass) -> dict[str, Any]:
         and {"code": one.returned_code, "note": one.returned_note, "at": one.returned_at},
         "own": own.text if own else None,
         "quality": own.quality if own else [],
+        "slips": [slip_shown(slip) for slip in own.slips] if own else [],
         "suggestion": own.text if own else hypothesis.text if hypothesis else "",
     }

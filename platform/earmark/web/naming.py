@@ -29,13 +29,6 @@ QUALITIES: Final[Names] = {
     "silence": _("nothing spoken"),
     "unintelligible": _("unintelligible"),
 }
-SLIPS: Final[Names] = {
-    "left_out": _("a word may be missing"),
-    "added": _("a word may not be there"),
-    "replaced": _("another word may be meant"),
-    "unaligned": _("the text does not fit the sound"),
-}
-"""Possible mistakes in an answer."""
 WAITS_FOR: Final[Names] = {
     "adjudicate": _("the answers disagree"),
     "slips": _("possible slips"),

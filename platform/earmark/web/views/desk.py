@@ -17,7 +17,7 @@ from annotation.review_queue import Queue, sizes
 from annotation.routing_models import Annotator, Pass
 from earmark.accounts.roles import Role
 from earmark.web.desk_keys import REVIEW, TRANSCRIBE, grouped, keys_of, pressed
-from earmark.web.naming import QUALITIES, SLIPS, WAITS_FOR, WHY, name_of
+from earmark.web.naming import QUALITIES, WAITS_FOR, WHY, name_of
 from earmark.web.places import Place, in_collection, page, part
 from earmark.web.templatetags.display import DOUBTS
 
@@ -91,7 +91,6 @@ def _bench(request: HttpRequest, place: Place, mode: str, *, section: str) -> Ht
         "words": _words(),
         "reasons": {code: str(name) for code, name in REASONS.items()},
         "qualities": {code: str(name) for code, name in QUALITIES.items()},
-        "slips": {code: str(name) for code, name in SLIPS.items()},
         "waits_for": {code: str(name) for code, name in WAITS_FOR.items()},
         "why": {code: str(name) for code, name in WHY.items()},
     }

@@ -1,6 +1,6 @@
 // <review-bench>: one clip after the other, by the keyboard: hear it, choose or write its text, decide.
 
-import { Answers, slipsOf, tellConflict } from "./bench_answers.js";
+import { Answers, slipTag, slipsOf, tellConflict } from "./bench_answers.js";
 import { BenchSound } from "./bench_sound.js";
 import { Store } from "./bench_store.js";
 import { HeardWords } from "./bench_words.js";
@@ -113,7 +113,7 @@ class ReviewBench extends HTMLElement {
     const { sheet } = entry;
     this.entry = entry;
     this.preferred = null;
-    const slips = slipsOf(sheet, this.told);
+    const slips = slipsOf(sheet);
     const draft = sheet.draft?.text;
     const isRestored = Boolean(draft) && draft !== sheet.suggestion;
     this.box.value = isRestored ? draft : sheet.suggestion;
@@ -167,6 +167,7 @@ class ReviewBench extends HTMLElement {
     const score = sheet.chosen ? [told.why[sheet.chosen.reason] ?? sheet.chosen.reason] : [];
     const amounts = weighed.map(([name, value]) => `${told.why[name] ?? name.replaceAll("_", " ")} ${typeof value === "number" ? Number(value.toPrecision(3)) : value}`);
     this.find("why").textContent = [...score, ...amounts].join(" · ");
+    this.find("own-slips")?.replaceChildren(...(sheet.slips ?? []).map(slipTag));
     const back = sheet.returned;
     this.find("returned").hidden = !back;
     if (back) {
@@ -361,6 +362,8 @@ class ReviewBench extends HTMLElement {
   clicked(event) {
     const quality = event.target.closest("[data-press]");
     if (quality) return this.tick(quality.dataset.press);
+    const slip = event.target.closest("[data-part=own-slips] [data-at]");
+    if (slip) return this.sound.playFrom(slip.dataset.at - 0.5);
     const made = event.target.closest("[data-action]");
     if (made) this.actions[made.dataset.action]?.();
     if (event.target.closest("[data-close]")) event.target.closest("dialog").close();

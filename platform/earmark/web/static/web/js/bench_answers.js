@@ -1,24 +1,22 @@
 // The answers one chooses between, each beside the text in the box; and what somebody else decided meanwhile.
 
-import { clock } from "./bench_sound.js";
 import { showDifference } from "./bench_words.js";
 import { element } from "./said.js";
 
 const filled = (words, told) => words.replace(/\{(\w+)\}/g, (_, name) => told[name]);
 
-/** The possible slips of all answers, named: `[{at, name, answer}]`, in the order of time. */
-export function slipsOf(sheet, told) {
-  const found = (sheet.candidates ?? []).flatMap((answer) =>
-    answer.slips
-      .filter((slip) => Number.isFinite(slip.at))
-      .map((slip) => ({ at: slip.at, answer: answer.id, name: slipName(slip, told) })),
-  );
-  return found.sort((one, other) => one.at - other.at);
+/** The possible slips that have a place in the sound, in the order of time: of all answers, or of one's own. */
+export function slipsOf(sheet) {
+  const told = [...(sheet.candidates ?? []), { slips: sheet.slips ?? [] }].flatMap((answer) => answer.slips);
+  return told.filter((slip) => slip.is_place).sort((one, other) => one.at - other.at);
 }
 
-function slipName(slip, told) {
-  const said = [slip.word, slip.said, slip.heard, slip.text].find((text) => typeof text === "string" && text);
-  return [told.slips[slip.kind] ?? slip.kind.replaceAll("_", " "), said && `“${said}”`].filter(Boolean).join(" ");
+/** A slip as something to read, and to hear where it has a place. */
+export function slipTag(slip) {
+  const made = element("button", "tag bad bench-slip-tag", slip.message);
+  Object.assign(made, { type: "button", tabIndex: -1 });
+  if (slip.is_place) made.dataset.at = slip.at;
+  return made;
 }
 
 export class Answers {
@@ -54,12 +52,7 @@ export class Answers {
     if (answer.was_skipped) told.append(element("span", "tag", words.skipped));
     if (answer.is_blind) told.append(element("span", "tag", words.blind));
     for (const code of answer.quality) told.append(element("span", "tag warn", qualities[code] ?? code));
-    for (const slip of slipsOf({ candidates: [answer] }, this.told)) {
-      const made = element("button", "tag bad bench-slip-tag", `${clock(slip.at)} ${slip.name}`);
-      Object.assign(made, { type: "button", tabIndex: -1 });
-      made.dataset.at = slip.at;
-      told.append(made);
-    }
+    told.append(...answer.slips.map(slipTag));
     line.append(element("kbd", "", number < 10 ? String(number) : "·"), said, told);
     return { line, said, answer };
   }

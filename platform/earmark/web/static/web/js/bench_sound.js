@@ -49,9 +49,9 @@ export class BenchSound {
     for (const [name, heard] of this.listeners) this.audio.removeEventListener(name, heard);
   }
 
-  mark({ at, name }) {
+  mark({ at, message }) {
     const made = document.createElement("button");
-    Object.assign(made, { type: "button", className: "bench-slip", title: `${clock(at)} ${name}`, tabIndex: -1 });
+    Object.assign(made, { type: "button", className: "bench-slip", title: message, tabIndex: -1 });
     made.setAttribute("aria-label", made.title);
     made.style.left = `${(100 * at) / this.seconds}%`;
     made.addEventListener("pointerdown", (event) => event.stopPropagation());

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotation', '0004_reviews_requested'),
+        ('annotation', '0005_quality_reports'),
         ('recognition', '0008_thinned_models'),
     ]
 
