@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from annotation import rounds, sync
+from annotation import rerouting, rounds, sync
 from earmark.jobs.registry import Context, handler
 
 
@@ -14,3 +14,13 @@ def open_round(context: Context, *, round_id: int) -> dict[str, Any]:
 @handler("annotation.sync")
 def sync_round(context: Context, *, round_id: int) -> dict[str, Any]:
     return sync.sync_round(context, round_id=round_id)
+
+
+@handler("annotation.repair_round")
+def repair_round(context: Context, *, round_id: int) -> dict[str, Any]:
+    return rounds.repair_round(context, round_id=round_id)
+
+
+@handler("annotation.reroute")
+def reroute_round(context: Context, *, round_id: int) -> dict[str, Any]:
+    return rerouting.reroute_round(context, round_id=round_id)
