@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from annotation import rerouting, rounds, sync
+from annotation import refreshing, rerouting, rounds, sync
 from earmark.jobs.registry import Context, handler
 
 
@@ -24,3 +24,8 @@ def repair_round(context: Context, *, round_id: int) -> dict[str, Any]:
 @handler("annotation.reroute")
 def reroute_round(context: Context, *, round_id: int) -> dict[str, Any]:
     return rerouting.reroute_round(context, round_id=round_id)
+
+
+@handler("annotation.refresh_predictions")
+def refresh_predictions(context: Context, *, round_id: int) -> dict[str, Any]:
+    return refreshing.refresh_round(context, round_id=round_id)

@@ -18,13 +18,13 @@ LONGEST = 4_000
 """Characters kept of what came."""
 
 
-def record(
+def record_incident(
     error: EarmarkError,
     *,
-    round: Round | None = None,
+    said: Any = None,
     collection: Collection | None = None,
-    of: str,
-    said: Any,
+    round: Round | None = None,
+    of: str = "",
     again: bool = True,
 ) -> Incident:
     """Keep what `said` and what was wrong with it.

@@ -167,6 +167,19 @@ class LabelStudio:
         found = self._send("GET", "/api/tasks/", project=project, params=parameters)["tasks"]
         return datetime.fromisoformat(found[0]["updated_at"]) if found else None
 
+    def tasks_showing(self, project: int, model: str) -> set[int]:
+        """The ids of tasks that have a prediction of the model of exactly that name."""
+        like = [_filter("predictions_model_versions", "contains", "List", [model])]
+        pages = self._task_pages(
+            project, like, {"include": "id,predictions", "fields": "all"}, size=LEAN_PAGE
+        )
+        return {
+            int(task["id"])
+            for page in pages
+            for task in page
+            if any(one["model_version"] == model for one in task["predictions"])
+        }
+
     def set_data(self, task: int, data: Mapping[str, Any]) -> None:
         """Replace what a task carries; one that is gone is no error."""
         self._send("PATCH", f"/api/tasks/{task}/", json={"data": dict(data)}, missing_ok=True)

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from django.db import transaction
 
-from annotation.incidents import record
+from annotation.incidents import record_incident
 from annotation.label_studio import LabelStudio
 from annotation.matching import match
 from annotation.models import Round
@@ -52,7 +52,7 @@ def note_changed_config(row: Round, there: str) -> bool:
     """Record it as an incident where the project's label configuration is not the one we sent."""
     if not row.label_config or is_same_config(row.label_config, there):
         return False
-    record(
+    record_incident(
         EarmarkError(
             "annotation:label-studio:config-changed",
             f"Somebody changed the label configuration of round {row.number} in Label Studio.",
@@ -68,7 +68,7 @@ def note_changed_config(row: Round, there: str) -> bool:
 
 def note_foreign(row: Round, task: Mapping[str, Any]) -> None:
     """A task in the round's project that we did not put there."""
-    record(
+    record_incident(
         EarmarkError(
             "annotation:label-studio:foreign-task",
             f"The project of round {row.number} has task {task['id']}, which is not ours: it is left alone.",
@@ -84,7 +84,7 @@ def note_foreign(row: Round, task: Mapping[str, Any]) -> None:
 def note_unknown(row: Round, task: Mapping[str, Any]) -> None:
     """A task that says it is of this round, for a clip or pass that the round does not ask."""
     data = task["data"]
-    record(
+    record_incident(
         EarmarkError(
             "annotation:label-studio:unknown-clip",
             f"Task {task['id']} is for clip {data.get('clip')}, pass {data.get('pass', 1)}, which round {row.number}"
@@ -100,7 +100,7 @@ def note_unknown(row: Round, task: Mapping[str, Any]) -> None:
 
 def note_unreadable(row: Round, error: EarmarkError, annotation: Mapping[str, Any]) -> int:
     """An answer made with another label configuration; returns 1, to be counted."""
-    record(
+    record_incident(
         error,
         round=row,
         of=f"{annotation.get('id')}:{annotation.get('updated_at')}",

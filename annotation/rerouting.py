@@ -3,12 +3,12 @@
 from collections.abc import Collection as Some
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotation.label_studio import LabelStudio, patiently
@@ -24,6 +24,8 @@ from earmark.jobs.registry import Context
 from earmark.jobs.services import submit
 
 REROUTE = "annotation.reroute"
+LOOKED_AT = 1000
+"""Clips looked at to see whether somebody could take what nobody could."""
 
 
 @dataclass
@@ -165,13 +167,34 @@ def _apply(
         RoundClip.objects.filter(pk=one.pk).exclude(wanted=max(numbers)).update(wanted=max(numbers))
 
 
-def rounds_to_reroute(*, today: date) -> QuerySet[Round]:
-    """Open rounds in which something waits for somebody who is away or not active, or for whoever comes back."""
-    gone = (
-        Q(annotator__is_active=False)
-        | Q(annotator__away_from__lte=today, annotator__away_until=None)
-        | Q(annotator__away_from__lte=today, annotator__away_until__gte=today)
-        | Q(annotator__away_from=None, annotator__away_until__gte=today)
+def reroute_where_due(*, now: datetime) -> list[Job]:
+    """One job for each open round in which something waits that could be with somebody else."""
+    rounds = Round.objects.filter(status=Round.Status.OPEN).select_related("collection")
+    today = now.date()
+    return [
+        submit(REROUTE, scope=row.collection.scope, key=f"reroute:{row.pk}", round_id=row.pk)
+        for row in rounds
+        if is_due(row, today=today)
+    ]
+
+
+def is_due(row: Round, *, today: date) -> bool:
+    """Whether a pass nobody has answered waits for someone who is away or not active, or is stuck and need not be."""
+    waiting = row.passes.filter(status=Pass.Status.WAITING, returned_at=None)
+    people = {one.pk: one for one in Annotator.objects.filter(collection=row.collection)}
+    holders = (
+        waiting.filter(annotator__isnull=False).order_by().values_list("annotator", flat=True).distinct()
     )
-    waiting = Pass.objects.filter(gone, status=Pass.Status.WAITING, returned_at=None)
-    return Round.objects.filter(status=Round.Status.OPEN, pk__in=waiting.values("round")).order_by(F("pk"))
+    here = {pk for pk, one in people.items() if one.is_here(today)}
+    if not here.issuperset(holders) and here:
+        return True
+    away = waiting.filter(routing=Pass.Routing.STUCK, stuck_because=Pass.Because.AWAY)
+    return bool(here) and away.exists() and reroutable(row, away, now=datetime.combine(today, time(), UTC))
+
+
+def reroutable(row: Round, waiting: QuerySet[Pass], *, now: datetime) -> bool:
+    """Whether somebody could take one of the passes now."""
+    rules, people = rules_of(row.collection), people_of(row.collection, now=now)
+    places = row.clips.filter(passes__in=waiting).distinct().select_related("clip", "hypothesis")
+    asked = [asked_of(one, 0.0, numbers=(1,)) for one in places[:LOOKED_AT]]
+    return any(one.person is not None for one in route(asked, rules, people, seed=row.seed))

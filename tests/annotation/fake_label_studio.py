@@ -104,6 +104,15 @@ class FakeLabelStudio:
         self._project(project)
         return {task["id"] for task in self.of(project) if task["id"] in self.drafts}
 
+    def tasks_showing(self, project: int, model: str) -> set[int]:
+        self._called("tasks_showing")
+        self._project(project)
+        return {
+            task["id"]
+            for task in self.of(project)
+            if any(one["model_version"] == model for one in task["predictions"])
+        }
+
     def set_data(self, task: int, data: Mapping[str, Any]) -> None:
         self._called("set_data")
         if task in self.store:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from annotation import sync
 from annotation.models import Annotation, Round, RoundClip
 from annotation.queries import progress_of, queue_url, stuck
-from annotation.rerouting import reroute_round, rounds_to_reroute, start_rerouting
+from annotation.rerouting import is_due, reroute_round, reroute_where_due, start_rerouting
 from annotation.review_models import Decision, LabellingPlan
 from annotation.rounds import close_round, open_round, request_round
 from annotation.routing_models import Annotator, Pass, RoutingRule
@@ -291,7 +291,8 @@ def test_who_goes_away_keeps_what_they_began(collection: Collection, studio: Fak
     synced(row)
     today = timezone.now().date()
     Annotator.objects.filter(pk=anna.pk).update(away_from=today)
-    assert list(rounds_to_reroute(today=today)) == [row]
+    (due,) = reroute_where_due(now=timezone.now())
+    assert due.arguments == {"round_id": row.pk}
     assert rerouted(row)["readdressed"] == 1
     assert set(Pass.objects.filter(annotator=anna)) == {mine[0], mine[1]}
     moved = studio.task_of(mine[2].round_clip.clip_id)
@@ -301,6 +302,20 @@ def test_who_goes_away_keeps_what_they_began(collection: Collection, studio: Fak
     again = rerouted(row)
     assert (again["moved"], again["readdressed"], again["sent"]) == (0, 0, 0)
     assert list(row.passes.values_list("pk", "annotator_id")) == before
+
+
+def test_when_everybody_is_away_passes_wait_for_the_first_to_come_back(
+    collection: Collection, studio: FakeLabelStudio
+) -> None:
+    today = timezone.now().date()
+    anna = annotator(collection, "anna", away_until=today)
+    row = opened(collection)
+    assert [one.because for one in stuck(row)] == ["away"]
+    assert not is_due(row, today=today)
+    assert is_due(row, today=today + timedelta(days=1))
+    Annotator.objects.filter(pk=anna.pk).update(away_until=None)
+    assert rerouted(row)["sent"] == 6
+    assert not is_due(row, today=today)
 
 
 def test_edited_rules_hold_for_what_nobody_has_begun(collection: Collection, studio: FakeLabelStudio) -> None:
