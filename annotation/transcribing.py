@@ -70,8 +70,8 @@ def submit_answer(
     answer of the same person to the same clip takes the place of the first. Raises EarmarkError
     `annotation:pass:stale`, `:closed`, `:not-yours`, `annotation:answer:quality`, `:empty`.
     """
-    Clip.objects.select_for_update(no_key=True).get(pk=of_pass.round_clip.clip_id)
-    one = Pass.objects.select_related("round__collection", "round_clip__clip").get(pk=of_pass.pk)
+    clip = Clip.objects.select_for_update(no_key=True).get(pk=of_pass.round_clip.clip_id)
+    one = Pass.objects.select_related("round__collection", "round_clip__round").get(pk=of_pass.pk)
     annotator = annotator_of(one.round.collection, by)
     _check(one, annotator, expected)
     _check_answer(text.strip(), quality, was_skipped=was_skipped)
@@ -98,7 +98,7 @@ def submit_answer(
         create_defaults={**told, "created_at": now},
     )
     _finish(one, annotator, now)
-    settle(one.round_clip)
+    settle(one.round_clip, clip)
     if one.task_id is not None:
         close_tasks_soon(one.round)
     return answer

@@ -21,16 +21,12 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def row(studio: FakeLabelStudio) -> Round:
-    """An open round of six clips, a pass of anyone's for each."""
+    """An open round of six clips, whose passes anyone may take."""
     made, _ = request_round(collection=heard_collection(8), budget_seconds=12.0, seed=1, by=None)
     open_round(TestContext(), round_id=made.pk)
     made.refresh_from_db()
-    for place, one in enumerate(made.clips.order_by("pk")):
-        Pass.objects.get_or_create(
-            round_clip=one,
-            number=1,
-            defaults={"round": made, "place": place, "task_id": one.task_id},
-        )
+    for place, one in enumerate(Pass.objects.filter(round=made).order_by("pk")):
+        Pass.objects.filter(pk=one.pk).update(place=place)
     return made
 
 

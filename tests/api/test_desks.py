@@ -34,10 +34,7 @@ def world() -> World:
     place.save()
     own = Annotator.objects.create(collection=made.collection, user=made.people["annotator"])
     done = Annotation.objects.get()
-    done.of_pass = Pass.objects.create(
-        round=made.round, round_clip=place, number=1, status=Pass.Status.DONE, annotator=own
-    )
-    done.save()
+    Pass.objects.filter(round_clip=place, number=1).update(annotator=own, routing=Pass.Routing.ASSIGNED)
     Annotation.objects.create(
         round_clip=place, annotation_id=4, annotator="kwok", text="yat yi sei",
         created_at=done.created_at, updated_at=done.updated_at,

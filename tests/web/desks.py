@@ -68,6 +68,7 @@ def waiting_for_review(world: World, number: int, *, language: str = "en") -> li
 def waiting_for_annotator(world: World, number: int, *, language: str = "en") -> list[Pass]:
     """`number` passes assigned to the person `annotator`; the second was returned to them."""
     row = a_round(world, 60)
+    Round.objects.filter(collection=world.collection, number__lt=10).update(status=Round.Status.CLOSED)
     who = annotator(world, "annotator")
     flac, passes = speech(), []
     for place in range(number):

@@ -11,10 +11,9 @@ from annotation.deciding import REASONS
 from annotation.desk import Desk, desk_of, open_rounds
 from annotation.label_studio import is_answering
 from annotation.project import CHOICES
-from annotation.queries import project_url
+from annotation.queries import project_url, queue_url
 from annotation.review_models import LabellingPlan
 from annotation.review_queue import Queue, sizes
-from annotation.routing_models import Annotator, Pass
 from earmark.accounts.roles import Role
 from earmark.web.desk_keys import REVIEW, TRANSCRIBE, grouped, keys_of, pressed
 from earmark.web.naming import QUALITIES, WAITS_FOR, WHY, name_of
@@ -59,14 +58,13 @@ def review(request: HttpRequest, place: Place) -> HttpResponse:
     return _bench(request, place, REVIEW, section="review")
 
 
-def queue_url(annotator: Annotator | None, one: Pass) -> str | None:
-    """Where the person goes on in Label Studio; None while the round is not there."""
-    return project_url(one.round)
-
-
 def _next_url(found: Desk) -> str | None:
+    """Where the person goes on in Label Studio; None where nothing waits for them there."""
     first = next(iter(found.waiting.passes), None)
-    return queue_url(found.annotator, first) if first else None
+    if first is None:
+        return None
+    own = found.annotator
+    return queue_url(own, first.round) if own and first.annotator_id == own.pk else project_url(first.round)
 
 
 def _sizes(place: Place) -> dict[str, int]:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotation', '0005_quality_reports'),
+        ('annotation', '0006_tasks_belong_to_passes'),
         ('recognition', '0008_thinned_models'),
     ]
 
