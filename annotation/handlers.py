@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from annotation import checking, measuring, rounds, sync
+from annotation import checking, measuring, refreshing, rerouting, rounds, sync, transcribing
 from earmark.jobs.registry import Context, handler
 
 
@@ -16,6 +16,11 @@ def sync_round(context: Context, *, round_id: int) -> dict[str, Any]:
     return sync.sync_round(context, round_id=round_id)
 
 
+@handler("annotation.close_tasks")
+def close_tasks(context: Context, *, round_id: int) -> dict[str, Any]:
+    return transcribing.close_tasks(context, round_id=round_id)
+
+
 @handler(checking.KIND, queue="gpu")
 def check_slips(context: Context, *, collection_id: int) -> dict[str, Any]:
     return checking.check_slips(context, collection_id=collection_id)
@@ -24,3 +29,18 @@ def check_slips(context: Context, *, collection_id: int) -> dict[str, Any]:
 @handler(measuring.KIND)
 def measure_quality(context: Context, *, collection_id: int) -> dict[str, Any]:
     return measuring.measure(context, collection_id=collection_id)
+
+
+@handler("annotation.repair_round")
+def repair_round(context: Context, *, round_id: int) -> dict[str, Any]:
+    return rounds.repair_round(context, round_id=round_id)
+
+
+@handler("annotation.reroute")
+def reroute_round(context: Context, *, round_id: int) -> dict[str, Any]:
+    return rerouting.reroute_round(context, round_id=round_id)
+
+
+@handler("annotation.refresh_predictions")
+def refresh_predictions(context: Context, *, round_id: int) -> dict[str, Any]:
+    return refreshing.refresh_round(context, round_id=round_id)

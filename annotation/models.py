@@ -28,6 +28,19 @@ class Round(models.Model):
     seed = models.PositiveIntegerField(_("seed"))
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="rounds")
     project_id = models.PositiveIntegerField(_("Label Studio project"), null=True)
+    label_config = models.TextField(
+        _("label configuration"), blank=True, help_text=_("as it was sent to Label Studio")
+    )
+    shown_model = models.ForeignKey(
+        ModelVersion,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text=_("whose text the open tasks show; the one that chose them when empty"),
+    )
+    tasks_there = models.PositiveIntegerField(
+        _("tasks there"), null=True, help_text=_("how many Label Studio had when all were last listed")
+    )
     synced_until = models.DateTimeField(_("synced until"), null=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
@@ -51,7 +64,7 @@ class Round(models.Model):
 
 
 class RoundClip(models.Model):
-    """A clip chosen for a round, why, and its task in Label Studio."""
+    """A clip chosen for a round, why, how many people are to be asked, and what came of it."""
 
     class Reason(models.TextChoices):
         STRATEGY = "strategy", _("chosen by the strategy")
@@ -64,6 +77,7 @@ class RoundClip(models.Model):
         SKIPPED = "skipped", _("skipped")
         UNINTELLIGIBLE = "unintelligible", _("unintelligible")
         RETURNED = "returned", _("returned unanswered")
+        ADJUDICATE = "adjudicate", _("to be adjudicated")
 
     round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="clips")
     clip = models.ForeignKey(Clip, on_delete=models.PROTECT, related_name="round_clips")
@@ -72,7 +86,6 @@ class RoundClip(models.Model):
     score = models.FloatField(_("score"), help_text=_("what the strategy gave it; higher is asked first"))
     why = models.JSONField(_("why"), default=dict, help_text=_("what the strategy weighed, by name"))
     wanted = models.PositiveSmallIntegerField(_("answers wanted"), default=1)
-    task_id = models.PositiveIntegerField(_("Label Studio task"), null=True)
     outcome = models.CharField(_("outcome"), max_length=15, choices=Outcome, default=Outcome.WAITING)
 
     class Meta:
@@ -80,7 +93,6 @@ class RoundClip(models.Model):
         verbose_name_plural = _("clips of rounds")
         constraints = [
             models.UniqueConstraint(fields=["round", "clip"], name="one_place_per_clip_and_round"),
-            models.UniqueConstraint(fields=["round", "task_id"], name="one_clip_per_task"),
         ]
         indexes = [models.Index(fields=["round", "outcome"], name="round_clip_by_outcome")]
 
@@ -89,10 +101,17 @@ class RoundClip(models.Model):
 
 
 class Annotation(models.Model):
-    """One person's submission for one clip, as Label Studio last told it."""
+    """One person's submission for one clip: as Label Studio last told it, or as it was typed on our own desk."""
+
+    class Source(models.TextChoices):
+        LABEL_STUDIO = "label_studio", _("Label Studio")
+        DESK = "desk", _("desk")
 
     round_clip = models.ForeignKey(RoundClip, on_delete=models.PROTECT, related_name="annotations")
-    annotation_id = models.PositiveIntegerField(_("Label Studio annotation"))
+    source = models.CharField(_("source"), max_length=12, choices=Source, default=Source.LABEL_STUDIO)
+    annotation_id = models.PositiveIntegerField(
+        _("Label Studio annotation"), null=True, help_text=_("none where it was typed on the desk")
+    )
     annotator = models.CharField(_("annotator"), max_length=150)
     text = models.TextField(_("text"), blank=True)
     was_skipped = models.BooleanField(_("skipped"), default=False)
@@ -119,7 +138,18 @@ class Annotation(models.Model):
         verbose_name = _("annotation")
         verbose_name_plural = _("annotations")
         constraints = [
-            models.UniqueConstraint(fields=["round_clip", "annotation_id"], name="one_row_per_annotation")
+            # a Label Studio that was lost and set up anew counts from 1 again
+            models.UniqueConstraint(
+                fields=["round_clip", "annotation_id", "created_at"], name="one_row_per_annotation"
+            ),
+            models.UniqueConstraint(
+                fields=["round_clip", "annotator"], condition=Q(source="desk"), name="one_desk_row_per_person"
+            ),
+            models.CheckConstraint(
+                condition=Q(source="label_studio", annotation_id__isnull=False)
+                | Q(source="desk", annotation_id__isnull=True),
+                name="annotation_of_its_source",
+            ),
         ]
         indexes = [
             models.Index(fields=["created_at", "annotator"], name="annotation_by_day"),

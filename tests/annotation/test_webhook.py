@@ -7,6 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from annotation.models import Round
+from annotation.review_models import Incident
 from annotation.rounds import open_round, request_round
 from annotation.views import DELAY_SECONDS
 from earmark.jobs.models import Job
@@ -70,6 +71,47 @@ def test_what_the_body_says_is_not_believed(row: Round, secret: str) -> None:
 
 def test_a_round_that_is_not_there_is_not_found(secret: str) -> None:
     assert call(999, secret) == 404
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", "null", '{"action": 7}', "{" * 100_000, "\x00\xff"])
+def test_a_malformed_call_is_kept_once_and_the_sync_done_all_the_same(
+    row: Round, secret: str, body: str
+) -> None:
+    for _ in range(3):
+        answer = Client().post(
+            f"/hooks/label-studio/{row.pk}/",
+            body.encode("latin-1"),
+            content_type="application/json",
+            headers={"X-Earmark-Secret": secret},
+        )
+        assert answer.status_code == 202
+    incident = Incident.objects.get()
+    assert (incident.error_id, incident.round, incident.times) == ("annotation:webhook:malformed", row, 3)
+    assert Job.objects.count() == 1
+
+
+def test_wrong_secrets_and_unknown_rounds_are_kept_in_bounded_room(
+    row: Round, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("annotation.incidents.MOST", 5)
+    for number in range(4):
+        call(row.pk, f"guess {number}")
+        call(row.pk + 10 + number, f"guess {number}")
+    assert set(Incident.objects.values_list("error_id", "round", "times")) == {
+        ("annotation:webhook:secret", None, 4),
+        ("annotation:webhook:secret", row.pk, 4),
+    }
+    for number in range(12):
+        assert call(row.pk + 10 + number, secret) == 404
+    unknown = Incident.objects.filter(error_id="annotation:webhook:unknown-round")
+    assert unknown.count() == 5
+    assert sum(unknown.values_list("times", flat=True)) == 12
+    assert "guess" not in str(list(Incident.objects.values())), "no secret is kept, not even a wrong one"
+
+
+def test_a_hint_as_label_studio_sends_it_is_no_incident(row: Round, secret: str) -> None:
+    assert call(row.pk, secret) == 202
+    assert not Incident.objects.exists()
 
 
 def test_only_post_is_answered(row: Round, secret: str) -> None:

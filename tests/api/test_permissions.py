@@ -163,6 +163,14 @@ WRITE = [
         body=lambda world: {"snapshot": world.training_set.pk, "format": "jsonl"},
     ),
     Row(path="exports/{pk}/download/", needs=Role.MANAGER),
+    Row(path=f"{IN}desk/", needs=Role.ANNOTATOR),
+    Row(path="passes/{pk}/", needs=Role.ANNOTATOR),
+    Row(method="PUT", path="passes/{pk}/draft/", needs=Role.ANNOTATOR, status=428),
+    Row(method="POST", path="passes/{pk}/answers/", needs=Role.ANNOTATOR, status=428),
+    Row(path=f"{IN}review/", needs=Role.REVIEWER),
+    Row(path="review/{pk}/", needs=Role.REVIEWER),
+    Row(method="PUT", path="review/{pk}/draft/", needs=Role.REVIEWER, status=428),
+    Row(method="POST", path="review/{pk}/decisions/", needs=Role.REVIEWER, status=428),
 ]
 TABLE = READ + WRITE
 FOR_EVERYONE_SIGNED_IN = {

@@ -230,7 +230,7 @@ def test_every_page_speaks_chinese_without_complaint(page: Page, world: World) -
         "corpus/", "recordings/", "progress/", "clips/", f"clips/{clip}/", "rounds/", "rounds/2/", "rounds/new/",
         "trainings/", "models/",
         f"trainings/{training}/", "trainings/launch/", "snapshots/", "imports/", "jobs/", "people/",
-        "listen/", "gate/", "recut/",
+        "listen/", "gate/", "recut/", "desk/", "desk/type/", "review/",
     ):  # fmt: skip
         page.goto(f"/c/harbour/{path}")
         assert page.locator("html").get_attribute("lang") == "zh-hans"

@@ -99,6 +99,10 @@ TABLE = [
             "comparisons", "automation",
         )
     ),
+    Row("desk", Role.ANNOTATOR),
+    Row("desk_studio", Role.ANNOTATOR),
+    Row("desk_type", Role.ANNOTATOR),
+    Row("review", Role.REVIEWER),
     Row("clip", Role.VIEWER, of=a_clip),
     Row("round", Role.VIEWER, of=the_round),
     Row("training", Role.VIEWER, of=the_training),

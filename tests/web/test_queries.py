@@ -17,7 +17,10 @@ from tests.web.factories import World
 pytestmark = pytest.mark.django_db
 
 MOST = {
-    "collection": 28,
+    "collection": 32,
+    "desk": 20,
+    "desk_type": 9,
+    "review": 12,
     "clips": 14,
     "speakers": 8,
     "corpus": 18,

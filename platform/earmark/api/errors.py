@@ -30,7 +30,9 @@ STATUS_OF_ENDING = {
     **dict.fromkeys(("too-large", "too-long"), status.HTTP_413_REQUEST_ENTITY_TOO_LARGE),
     **dict.fromkeys(("no-space", "quota"), status.HTTP_507_INSUFFICIENT_STORAGE),
     "media-type": status.HTTP_415_UNSUPPORTED_MEDIA_TYPE,
-    "version": status.HTTP_412_PRECONDITION_FAILED,
+    **dict.fromkeys(("stale", "version"), status.HTTP_412_PRECONDITION_FAILED),
+    "needed": status.HTTP_428_PRECONDITION_REQUIRED,
+    "not-yours": status.HTTP_403_FORBIDDEN,
 }  # fmt: skip
 """HTTP status by the last word of an `error_id`; every other EarmarkError is 400."""
 

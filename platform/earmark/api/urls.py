@@ -18,9 +18,11 @@ from earmark.api import (
     promoting,
     recognition,
     resumable,
+    reviewing,
     rounds,
     sign_in,
     training,
+    transcribing,
     transcriptions,
 )
 
@@ -58,6 +60,8 @@ of_a_collection: list[URLPattern] = [
     path("policy/acts/", policies.PolicyActs.as_view(), name="policy-acts"),
     path("challenger/", promoting.Challenger.as_view(), name="challenger"),
     path("listenings/", listening.Listenings.as_view(), name="listenings"),
+    path("desk/", transcribing.OwnDesk.as_view(), name="desk"),
+    path("review/", reviewing.ReviewQueue.as_view(), name="review-queue"),
     path("jobs/", jobs.Jobs.as_view(), name="jobs"),
 ]
 
@@ -88,6 +92,12 @@ version_1: list[URLPattern | URLResolver] = [
     path("rounds/<int:pk>/annotations/", rounds.RoundAnnotations.as_view(), name="round-annotations"),
     path("rounds/<int:pk>/sync/", rounds.RoundSync.as_view(), name="round-sync"),
     path("rounds/<int:pk>/close/", rounds.RoundClose.as_view(), name="round-close"),
+    path("passes/<int:pk>/", transcribing.OnePass.as_view(), name="pass"),
+    path("passes/<int:pk>/draft/", transcribing.PassDraft.as_view(), name="pass-draft"),
+    path("passes/<int:pk>/answers/", transcribing.PassAnswers.as_view(), name="pass-answers"),
+    path("review/<int:pk>/", reviewing.ReviewSheet.as_view(), name="review"),
+    path("review/<int:pk>/draft/", reviewing.ReviewDraft.as_view(), name="review-draft"),
+    path("review/<int:pk>/decisions/", reviewing.ReviewDecisions.as_view(), name="review-decisions"),
     path("snapshots/<int:pk>/", datasets.OneSnapshot.as_view(), name="snapshot"),
     path("snapshots/<int:pk>/items/", datasets.SnapshotItems.as_view(), name="snapshot-items"),
     path("exports/<int:pk>/", datasets.OneExport.as_view(), name="export"),

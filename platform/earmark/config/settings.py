@@ -146,6 +146,10 @@ CELERY_BEAT_SCHEDULE = {
     "fold tallies": {"task": "earmark.corpus.fold_tallies", "schedule": schedule(timedelta(seconds=30))},
     "check answers": {"task": "annotation.start_checks", "schedule": schedule(timedelta(seconds=30))},
     "poll open rounds": {"task": "annotation.poll_open_rounds", "schedule": schedule(timedelta(seconds=60))},
+    "look after open rounds": {
+        "task": "annotation.look_after_open_rounds",
+        "schedule": schedule(timedelta(seconds=60)),
+    },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(EARMARK.var / "celerybeat-schedule")
 
@@ -191,7 +195,9 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
         "AliasName": "earmark.recognition.models.Alias.Name",
+        "DecisionKind": "annotation.review_models.Decision.Kind",
         "JobStatus": "earmark.jobs.models.Status",
+        "KindEnum": "earmark.corpus.models.Reference.Kind",
         "RoundStatus": "annotation.models.Round.Status",
     },
     "POSTPROCESSING_HOOKS": [

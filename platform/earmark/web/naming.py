@@ -29,6 +29,19 @@ QUALITIES: Final[Names] = {
     "silence": _("nothing spoken"),
     "unintelligible": _("unintelligible"),
 }
+WAITS_FOR: Final[Names] = {
+    "adjudicate": _("the answers disagree"),
+    "slips": _("possible slips"),
+    "annotator": _("its annotator often errs"),
+    "random": _("drawn at random"),
+}
+"""Why a clip waits for a decision."""
+WHY: Final[Names] = {
+    "strategy": _("chosen by the strategy"),
+    "audit": _("drawn at random"),
+    "score": _("score"),
+}
+"""What a strategy weighed when it chose a clip."""
 STAGES: Final[Names] = {
     "warm-up": _("Warm-up"),
     "pseudo": _("Pseudo-labels"),
@@ -69,6 +82,10 @@ JOBS: Final[Names] = {
     "champion.follow": _("Clips shown as the champion heard them"),
     "annotation.open_round": _("Opening of a round"),
     "annotation.sync": _("Sync with Label Studio"),
+    "annotation.close_tasks": _("Closing of tasks answered on the desk"),
+    "annotation.refresh_predictions": _("New texts for open tasks"),
+    "annotation.reroute": _("Giving out of passes anew"),
+    "annotation.repair_round": _("Repair of a round in Label Studio"),
     "datasets.export": _("Export"),
     "training_jobs.train": _("Training"),
     "training_jobs.evaluate": _("Evaluation"),

@@ -26,7 +26,6 @@ class Step:
     label: str = ""
     needs: Role = Role.VIEWER
     posts: bool = False
-    in_label_studio: bool = False
     share_done: float | None = None
 
 
@@ -166,9 +165,9 @@ def _label(now: Situation) -> Step | None:
             % {"n": waiting},
             text=_("Round %(n)s is open. Listen, correct what the recogniser heard, submit.")
             % {"n": now.turn.open_round},
-            label=_("Open Label Studio"),
+            action="web:desk",
+            label=_("Go to your desk"),
             needs=Role.ANNOTATOR,
-            in_label_studio=True,
             share_done=share,
         )
     return Step(

@@ -12,6 +12,7 @@ from earmark.web.views import (
     corpus,
     cutting,
     data,
+    desk,
     home,
     imports,
     jobs,
@@ -28,6 +29,10 @@ app_name = "web"
 
 in_collection = [
     path("", home.collection, name="collection"),
+    path("desk/", desk.desk, name="desk"),
+    path("desk/studio/", desk.desk_studio, name="desk_studio"),
+    path("desk/type/", desk.desk_type, name="desk_type"),
+    path("review/", desk.review, name="review"),
     path("transcribe/", home.transcribe, name="transcribe"),
     path("freeze/", home.freeze, name="freeze"),
     path("corpus/", corpus.corpus, name="corpus"),

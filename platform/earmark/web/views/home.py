@@ -8,7 +8,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from annotation.queries import project_url
+from annotation.desk import waiting_number
+from annotation.review_queue import Queue, sizes
 from earmark.accounts.roles import Role
 from earmark.corpus.access import visible_collections
 from earmark.corpus.services import create_collection
@@ -61,7 +62,7 @@ def collection(request: HttpRequest, place: Place) -> HttpResponse:
         "now": now,
         "step": step,
         "step_url": step_url(place, step, now),
-        "project_url": project_url(now.round) if now.round else None,
+        "hints": _hints(place),
         "may_act": place.may(step.needs),
         "stations": loop_figure.stations(now, step),
         "edges": loop_figure.edges(step),
@@ -69,6 +70,15 @@ def collection(request: HttpRequest, place: Place) -> HttpResponse:
         "is_live": bool(now.running) or now.turn.open_round is not None,
     }
     return page(request, place, "web/home.html", context, section="home")
+
+
+def _hints(place: Place) -> dict[str, int]:
+    """What waits for this person, by where; nothing where nothing does."""
+    found = {"own": waiting_number(place.collection, place.person)} if place.is_annotator else {}
+    if place.is_reviewer:
+        counted = sizes(place.collection)
+        found |= {queue.value: counted[queue] for queue in Queue}
+    return found if any(found.values()) else {}
 
 
 def step_url(place: Place, step: Step, now: Situation) -> str:

@@ -1,6 +1,7 @@
 // <clip-sound>: waveform and spectrogram of a clip with a playhead; without this script the browser's player stays.
 
-import { colour, withAlpha } from "./chart.js";
+import { colour } from "./chart.js";
+import { paintWave, sized } from "./wave.js";
 
 const STEP = 1;
 const FINE = 0.1;
@@ -140,41 +141,9 @@ class ClipSound extends HTMLElement {
   paint() {
     cancelAnimationFrame(this.due);
     this.due = requestAnimationFrame(() => {
-      this.paintWave();
+      paintWave(this.find("wave"), this.peaks);
       this.paintSpectrogram();
     });
-  }
-
-  sized(canvas) {
-    const { width, height } = canvas.getBoundingClientRect();
-    canvas.width = Math.max(1, Math.round(width * devicePixelRatio));
-    canvas.height = Math.max(1, Math.round(height * devicePixelRatio));
-    return canvas.getContext("2d");
-  }
-
-  paintWave() {
-    const canvas = this.find("wave");
-    const pen = this.sized(canvas);
-    const { width, height } = canvas;
-    const middle = height / 2;
-    pen.fillStyle = withAlpha(colour("faint"), 0.35);
-    pen.fillRect(0, Math.round(middle), width, 1);
-    if (!this.peaks) return;
-    const { data, length } = this.peaks;
-    const loudest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-    const scale = (0.94 * middle) / Math.max(loudest, 24);
-    const [plain, bad] = [colour("accent"), colour("bad")];
-    for (let x = 0; x < width; x += 1) {
-      const first = Math.floor((x * length) / width);
-      const last = Math.max(first + 1, Math.ceil(((x + 1) * length) / width));
-      let [low, high] = [127, -128];
-      for (let i = first; i < Math.min(last, length); i += 1) {
-        low = Math.min(low, data[2 * i]);
-        high = Math.max(high, data[2 * i + 1]);
-      }
-      pen.fillStyle = low <= -127 || high >= 127 ? bad : plain;
-      pen.fillRect(x, middle - high * scale, 1, Math.max(devicePixelRatio, (high - low) * scale));
-    }
   }
 
   paintSpectrogram() {
@@ -189,7 +158,7 @@ class ClipSound extends HTMLElement {
     }
     const sheet = new OffscreenCanvas(width, height);
     sheet.getContext("2d").putImageData(drawn, 0, 0);
-    const pen = this.sized(canvas);
+    const pen = sized(canvas);
     pen.imageSmoothingQuality = "high";
     pen.drawImage(sheet, 0, 0, canvas.width, canvas.height);
     const bandwidth = Number(this.dataset.bandwidth);
