@@ -28,7 +28,7 @@ BATCH = 200
 def refresh_open_rounds() -> list[Job]:
     """One job for each open round whose waiting clips the champion has all heard while their tasks show another's.
 
-    Not before it has heard them all: a project shows the texts of one model, and what that has not heard would be empty.
+    Not before it has heard them all: a project shows the texts of one model; what that has not heard would be empty.
     """
     rounds = Round.objects.filter(status=Round.Status.OPEN, project_id__isnull=False)
     due = []

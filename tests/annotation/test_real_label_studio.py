@@ -11,15 +11,19 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
-from annotation import publishing
+from annotation import publishing, routing_models
 from annotation.label_studio import LabelStudio, client
 from annotation.models import Annotation, Round, RoundClip
 from annotation.queries import round_progress
-from annotation.rounds import open_round, request_round
+from annotation.refreshing import refresh_open_rounds, refresh_round
+from annotation.review_models import Incident
+from annotation.rounds import open_round, repair_round, request_round
 from annotation.sync import sync_round
+from earmark.accounts.models import User
 from earmark.config.environment import Environment
 from earmark.corpus.models import Clip, Reference
 from earmark.demo.annotators import Annotator, Submission, accounts, decide, label_round
+from earmark.recognition.models import Alias, Hypothesis, ModelVersion
 from tests.annotation.world import Killed, TestContext, heard_collection
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
@@ -217,3 +221,124 @@ def test_three_annotators_label_a_round_between_them(row: Round) -> None:
         assert annotation.was_skipped == expected.skipped
         assert annotation.lead_seconds > 0
     assert label_round(row, spoken, seed=4).done == 0, "nothing is left"
+
+
+def put(method: str, path: str, **content: object) -> httpx.Response:
+    headers = {"Authorization": f"Token {settings.EARMARK.label_studio_api_key}"}
+    address = settings.EARMARK.label_studio_url + path
+    return httpx.request(method, address, headers=headers, **content).raise_for_status()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("pressed", [None, "filtered", "all"])
+def test_a_queue_serves_exactly_what_is_theirs_in_our_order(studio: LabelStudio, pressed: str | None) -> None:
+    collection = heard_collection(12)
+    tess = signed_in(studio)
+    for name, address in (("tess", tess.account.email), ("otto", "otto@example.org")):
+        user = User.objects.create(username=name, email=address)
+        routing_models.Annotator.objects.create(collection=collection, user=user, studio_email=address)
+    made, _ = request_round(collection=collection, budget_seconds=20.0, seed=1, by=None)
+    open_round(TestContext(), round_id=made.pk)
+    made.refresh_from_db()
+    queue = made.queues.get(annotator__user__username="tess")
+    shown = get(f"/api/dm/views/{queue.view_id}/")["data"]
+    theirs = made.passes.filter(annotator=queue.annotator).order_by("place")
+    served = []
+    with tess:
+        while task := next_in_view(tess, made, queue.view_id, shown, pressed):
+            served.append(task["id"])
+            tess.submit(task, said("text"), seed=1)
+    assert served == list(theirs.values_list("task_id", flat=True))
+    assert len(served) == 5
+    assert synced(made)["annotations"] == 5
+    assert set(Annotation.objects.values_list("annotator", flat=True)) == {tess.account.email}
+
+
+def next_in_view(person: Annotator, row: Round, view: int, shown: dict, pressed: str | None) -> dict | None:
+    """The next task as the data manager asks for it when `?tab=VIEW&labeling=1` is opened.
+
+    `pressed`: which of its two buttons somebody pressed last, in whatever project; it is remembered in the browser,
+    and after "Label all tasks" the filters are left out, unless all tasks of the tab are selected.
+    """
+    body = {
+        "ordering": shown["ordering"],
+        "selectedItems": shown.get("selectedItems", {"all": False, "included": []}),
+        "filters": shown["filters"],
+    }
+    if pressed == "all" and body["selectedItems"]["all"] is not True:
+        del body["filters"], body["ordering"], body["selectedItems"]
+    elif pressed == "filtered":
+        del body["selectedItems"]
+    answer = person._call(
+        "POST",
+        "/api/dm/actions/",
+        params={"id": "next_task", "project": row.project_id, "tabID": view},
+        json=body,
+    )
+    return None if answer.status_code == 404 else answer.raise_for_status().json()
+
+
+def test_tasks_deleted_there_are_sent_again_and_what_was_answered_is_kept(
+    row: Round, studio: LabelStudio, annotator: Annotator
+) -> None:
+    task = annotator.next_task(row.project_id)
+    annotator.submit(task, said("kept"), seed=1)
+    synced(row)
+    waiting = row.passes.filter(status="waiting").first()
+    for number in (task["id"], waiting.task_id):
+        studio.delete_task(number)
+    told = synced(row)
+    assert told["gone"] == 2
+    assert "repaired_by_job" in told
+    assert repair_round(TestContext(), round_id=row.pk)["sent"] == 1
+    clips = Counter(one["data"]["clip"] for one in tasks_there(studio, row))
+    assert clips == Counter(row.clips.exclude(clip_id=task["data"]["clip"]).values_list("clip_id", flat=True))
+    assert "repaired_by_job" not in synced(row)
+    assert Reference.objects.get().text == "kept"
+
+
+def test_a_changed_label_configuration_is_noticed_and_put_back(
+    row: Round, studio: LabelStudio, annotator: Annotator
+) -> None:
+    assert synced(row)["unreadable"] == 0
+    assert not Incident.objects.exists(), "Label Studio's own way of writing it is no change"
+    config = '<View><Audio name="audio" value="$audio"/><TextArea name="other" toName="audio"/></View>'
+    put("PATCH", f"/api/projects/{row.project_id}/", json={"label_config": config})
+    task = annotator.next_task(row.project_id)
+    result = [
+        {"from_name": "other", "to_name": "audio", "type": "textarea", "value": {"text": ["elsewhere"]}}
+    ]
+    put("POST", f"/api/tasks/{task['id']}/annotations/", json={"result": result})
+    assert synced(row)["unreadable"] == 1
+    assert set(Incident.objects.values_list("error_id", flat=True)) == {
+        "annotation:label-studio:config-changed",
+        "annotation:answer:unreadable",
+    }
+    assert not Annotation.objects.exists()
+    repair_round(TestContext(), round_id=row.pk)
+    row.refresh_from_db()
+    assert get(f"/api/projects/{row.project_id}/")["label_config"] == row.label_config
+    synced(row)
+    assert Incident.objects.count() == 2
+
+
+def test_new_texts_take_the_place_of_older_ones(
+    row: Round, studio: LabelStudio, annotator: Annotator
+) -> None:
+    begun = annotator.next_task(row.project_id)
+    better = ModelVersion.objects.create(name="tiny-2", source="nowhere")
+    for one in row.clips.all():
+        Hypothesis.objects.create(
+            clip_id=one.clip_id, model=better, text="turn off the light", confidence=0.5, flags=[]
+        )
+    assert not refresh_open_rounds(), "it is not champion"
+    Alias.objects.filter(collection=row.collection).update(model=better)
+    (job,) = refresh_open_rounds()
+    assert refresh_round(TestContext(), **job.arguments)["replaced"] == 10
+    assert not refresh_open_rounds()
+    annotator.submit(begun, said("what stood there before"), seed=1)
+    other = annotator.next_task(row.project_id)
+    assert [one["result"][0]["value"]["text"] for one in other["predictions"]] == [["turn off the light"]]
+    annotator.submit(other, said("what stands there now"), seed=1)
+    synced(row)
+    started = {one.text: one.hypothesis.model.name for one in Annotation.objects.all()}
+    assert started == {"what stood there before": "tiny-1", "what stands there now": "tiny-2"}

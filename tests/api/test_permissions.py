@@ -99,6 +99,23 @@ WRITE = [
         body=lambda world: {"budget_seconds": 30},
     ),
     Row(method="POST", path="rounds/{pk}/sync/", needs=Role.MANAGER, status=202),
+    Row(method="POST", path="rounds/{pk}/repair/", needs=Role.MANAGER, status=202),
+    Row(path="rounds/{pk}/passes/", needs=Role.MANAGER),
+    Row(path=f"{IN}annotators/", needs=Role.VIEWER),
+    Row(
+        method="POST",
+        path=f"{IN}annotators/",
+        needs=Role.MANAGER,
+        body=lambda world: {"username": world.people["annotator"].username, "languages": ["yue"]},
+    ),
+    Row(path=f"{IN}routing/", needs=Role.VIEWER),
+    Row(
+        method="PUT",
+        path=f"{IN}routing/",
+        needs=Role.ADMIN,
+        body=lambda world: {"rules": [{"name": "twice", "people": 2}]},
+    ),
+    Row(path=f"{IN}incidents/", needs=Role.MANAGER),
     Row(method="POST", path="rounds/{pk}/close/", needs=Role.MANAGER, status=200),
     Row(method="POST", path=f"{IN}snapshots/", needs=Role.MANAGER, status=201),
     Row(
