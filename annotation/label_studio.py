@@ -168,6 +168,10 @@ class LabelStudio:
         for hook in same[1:]:
             self._send("DELETE", f"/api/webhooks/{hook['id']}/", missing_ok=True)
 
+    def label_config(self, project: int) -> str:
+        """The labelling page of a project, as it is now."""
+        return str(self._send("GET", f"/api/projects/{project}/", project=project)["label_config"])
+
     def emails(self) -> dict[int, str]:
         """The email address of every user, by id."""
         return {int(user["id"]): user["email"] for user in self._send("GET", "/api/users/")}
@@ -175,6 +179,10 @@ class LabelStudio:
     def invitation(self) -> str:
         """The token with which people sign up to the organisation."""
         return str(self._send("GET", "/api/invite")["token"])
+
+    def renew_invitation(self) -> str:
+        """Another token for sign-ups: links with the one before open nothing any more."""
+        return str(self._send("POST", "/api/invite/reset-token")["token"])
 
     def _task_pages(
         self, project: int, filters: list[dict[str, Any]], parameters: dict[str, Any]

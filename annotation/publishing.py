@@ -14,9 +14,12 @@ from django.db import transaction
 from django.urls import reverse
 
 from annotation import project
+from annotation.context import page_of, surroundings
 from annotation.label_studio import LabelStudio, ProjectGone, Webhook
 from annotation.models import Round, RoundClip
+from annotation.project import Surroundings
 from earmark.corpus.audio_links import clip_url
+from earmark.corpus.models import Clip
 from earmark.jobs.registry import Context
 
 BATCH = 200
@@ -45,7 +48,7 @@ def _have_tasks(row: Round, context: Context, studio: LabelStudio) -> dict[int, 
     known = ensure_project(row, studio)
     waiting = list(
         row.clips.filter(outcome=RoundClip.Outcome.WAITING)
-        .select_related("clip", "hypothesis")
+        .select_related("clip__recording", "hypothesis")
         .order_by("-score", "pk")
     )
     there = {one["data"].get("clip") for page in studio.tasks(known) for one in page}
@@ -54,7 +57,13 @@ def _have_tasks(row: Round, context: Context, studio: LabelStudio) -> dict[int, 
         context.progress(start, len(waiting))
         missing = [one for one in waiting[start : start + BATCH] if one.clip_id not in there]
         if missing:
-            studio.import_tasks(known, [_task(row, one, places[one.pk], start // BATCH) for one in missing])
+            around = surroundings(
+                [one.clip for one in missing], model=row.model, lifetime_seconds=AUDIO_LINK_SECONDS
+            )
+            studio.import_tasks(
+                known,
+                [_task(row, one, places[one.pk], start // BATCH, around[one.clip_id]) for one in missing],
+            )
     context.progress(len(waiting), len(waiting))
     return _one_task_each(studio, (one for page in studio.tasks(known) for one in page))
 
@@ -91,7 +100,8 @@ def ensure_project(row: Round, studio: LabelStudio) -> int:
     description = f"Earmark round {row.pk} of {row.created_at:%Y-%m-%d %H:%M:%S.%f} UTC"
     made = studio.find_project(title=title, description=description)
     if made is None:
-        made = studio.create_project(**project.settings(title=title, description=description))
+        page = page_of(row.collection, Clip.objects.filter(round_clips__round=row))
+        made = studio.create_project(**project.settings(title=title, description=description, page=page))
     with transaction.atomic():
         # a new Label Studio counts from 1 again: an older round's number means nothing any more
         Round.objects.filter(project_id=made).exclude(pk=row.pk).update(project_id=None)
@@ -123,7 +133,7 @@ def queue_places(clips: Sequence[RoundClip], seed: int) -> dict[int, float]:
     return by_confidence | dict(zip(audited, map(float, drawn), strict=True))
 
 
-def _task(row: Round, one: RoundClip, place: float, batch: int) -> dict[str, Any]:
+def _task(row: Round, one: RoundClip, place: float, batch: int, around: Surroundings) -> dict[str, Any]:
     clip, hypothesis = one.clip, one.hypothesis
     about = " · ".join(part for part in (clip.language, clip.dialect, f"{clip.seconds:.1f} s") if part)
     return project.task(
@@ -137,6 +147,7 @@ def _task(row: Round, one: RoundClip, place: float, batch: int) -> dict[str, Any
         text=hypothesis.text if hypothesis else "",
         model=row.model.name,
         place=place,
+        around=around,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from annotation.accounts_mapping import map_accounts_if_due
 from annotation.answers import Answer, read_answer, verdict
 from annotation.auditing import calibrate_if_due
 from annotation.label_studio import LabelStudio, ProjectGone, patiently
@@ -75,6 +76,7 @@ def _catch_up(row: Round, context: Context, studio: LabelStudio) -> Tally:
     project = row.project_id
     if project is None:
         return tally
+    map_accounts_if_due(row.collection, studio)
     newest = studio.last_update(project)
     for _ in range(PASSES):
         since = row.synced_until - OVERLAP if row.synced_until else None
@@ -179,6 +181,7 @@ def _write(one: RoundClip, answer: Answer, annotator: str) -> None:
             "text": answer.text,
             "was_skipped": answer.was_skipped,
             "quality": list(answer.quality),
+            "segments": [one.as_json() for one in answer.segments],
             "lead_seconds": answer.lead_seconds,
             "hypothesis_id": one.hypothesis_id if answer.started_from_prediction else None,
             "created_at": answer.created_at,
