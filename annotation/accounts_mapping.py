@@ -13,10 +13,27 @@ from annotation.label_studio import LabelStudio
 from annotation.models import Annotation
 from annotation.review_models import Invitation
 from annotation.routing_models import Annotator
-from earmark.accounts.models import User
+from earmark.accounts.models import Role, User
 from earmark.accounts.services import audit
 from earmark.corpus.models import Collection
 from earmark.speech.errors import EarmarkError
+
+
+@dataclass(frozen=True)
+class Account:
+    """A member who may label: their account in Label Studio if they have one, and their newest invitation."""
+
+    membership_id: int
+    user: User
+    annotator: Annotator | None
+    invitation: Invitation | None
+
+    @property
+    def is_invited(self) -> bool:
+        """Whether a link waits for them."""
+        made = self.invitation
+        return made is not None and made.accepted_at is None and made.expires_at > timezone.now()
+
 
 SIGNING_UP = timedelta(hours=1)
 """For so long after a link was opened somebody may still be filling in Label Studio's form."""
@@ -73,6 +90,22 @@ def _map(collection: Collection, emails: Mapping[int, str]) -> int:
             taken.add(account)
             changed += 1
     return changed
+
+
+def accounts_of(collection: Collection) -> list[Account]:
+    """Everybody who may label in the collection, by name, with their account in Label Studio. Three queries."""
+    annotators = {one.user_id: one for one in Annotator.objects.filter(collection=collection)}
+    invitations = Invitation.objects.filter(annotator__collection=collection, withdrawn_at=None).order_by(
+        "pk"
+    )
+    newest = {one.annotator_id: one for one in invitations}
+    members = collection.memberships.exclude(role=Role.VIEWER).select_related("user")
+    found = []
+    for member in members.order_by("user__username"):
+        annotator = annotators.get(member.user_id)
+        invitation = newest.get(annotator.pk) if annotator else None
+        found.append(Account(member.pk, member.user, annotator, invitation))
+    return found
 
 
 def unmapped_submitters(collection: Collection) -> list[Submitter]:

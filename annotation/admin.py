@@ -39,7 +39,7 @@ class RoundAdmin(Record):
 
 @admin.register(RoundClip)
 class RoundClipAdmin(Record):
-    list_display = ("id", "round", "clip", "reason", "score", "outcome", "task_id")
+    list_display = ("id", "round", "clip", "reason", "score", "wanted", "outcome")
     list_filter = ("outcome", "reason", "round__collection")
     list_select_related = ("round__collection", "clip")
     search_fields = ("clip__id",)

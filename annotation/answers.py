@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from annotation.models import RoundClip
 from annotation.project import (
     AUDIO,
+    CHOICES,
     QUALITY,
     SILENCE,
     TRANSCRIPTION,
@@ -16,8 +17,14 @@ from annotation.project import (
     TURNS,
     UNINTELLIGIBLE,
 )
+from earmark.corpus.models import Reference
+from earmark.speech.errors import EarmarkError
+from earmark.speech.text import normalise
 
 Outcome = RoundClip.Outcome
+KINDS = {TRANSCRIPTION: "text", QUALITY: "choices"}
+"""What each control of ours answers with."""
+AUTHOR_LENGTH = 150
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class Answer:
-    """One annotation as Label Studio tells it; `lead_seconds` is what the browser measured."""
+    """One annotation as Label Studio tells it.
+
+    `lead_seconds` is what the browser measured, `prediction` the id there of what it started from.
+    """
 
     annotation_id: int
     user: int | None
@@ -43,7 +53,7 @@ class Answer:
     was_skipped: bool
     quality: tuple[str, ...]
     lead_seconds: float | None
-    started_from_prediction: bool
+    prediction: int | None
     created_at: datetime
     updated_at: datetime
     segments: tuple[Segment, ...] = ()
@@ -64,16 +74,21 @@ class Submitted(Protocol):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a clip's submissions amount to: a label has its text and who wrote it."""
+    """What a clip's submissions amount to: a label has its text, who wrote it, and why it is held true."""
 
     outcome: Outcome
     text: str = ""
     author: str = ""
+    kind: str = Reference.Kind.ANNOTATOR
 
 
 def read_answer(annotation: Mapping[str, Any]) -> Answer:
-    """The answer in one of Label Studio's annotations."""
+    """The answer in one of Label Studio's annotations.
+
+    Raises EarmarkError `annotation:answer:unreadable`: it was made with another label configuration than ours.
+    """
     results = annotation.get("result") or []
+    _require_ours(annotation.get("id"), results)
     lead = annotation.get("lead_time")
     return Answer(
         annotation_id=int(annotation["id"]),
@@ -82,11 +97,44 @@ def read_answer(annotation: Mapping[str, Any]) -> Answer:
         was_skipped=bool(annotation.get("was_cancelled")),
         quality=tuple(dict.fromkeys(_values(results, QUALITY, "choices"))),
         lead_seconds=None if lead is None else float(lead),
-        started_from_prediction=annotation.get("parent_prediction") is not None,
+        prediction=annotation.get("parent_prediction"),
         created_at=datetime.fromisoformat(annotation["created_at"]),
         updated_at=datetime.fromisoformat(annotation["updated_at"]),
         segments=read_segments(results),
     )
+
+
+def _require_ours(annotation: object, results: object) -> None:
+    """Refuse what our labelling page cannot have sent; what another control beside ours says is left alone."""
+    wrong = ""
+    if not isinstance(results, list) or not all(isinstance(one, Mapping) for one in results):
+        wrong = "its result is no list of results"
+    elif results and not any(one.get("from_name") in (*KINDS, TURNS, TURN_TEXT) for one in results):
+        wrong = "it answers none of our questions"
+    else:
+        known = {one.code for one in CHOICES}
+        for one in results:
+            kind = KINDS.get(one.get("from_name", ""))
+            said = _said(one, kind) if kind else []
+            if said is None:
+                wrong = f"{one['from_name']} says {str(one.get('value'))[:80]}"
+            elif kind == "choices" and not known.issuperset(said):
+                wrong = f"{one['from_name']} has no choice {sorted(set(said) - known)[0]!r}"
+    if wrong:
+        raise EarmarkError(
+            "annotation:answer:unreadable",
+            f"Annotation {annotation} cannot be read: {wrong}.",
+            "Somebody changed the label configuration in Label Studio: repair the round and have it answered again.",
+        )
+
+
+def _said(result: Mapping[str, Any], kind: str) -> list[str] | None:
+    """The values of one result; None where they are not of its kind."""
+    value = result.get("value")
+    said = value.get(kind) if isinstance(value, Mapping) else None
+    said = [said] if isinstance(said, str) else said
+    is_text = isinstance(said, list) and all(isinstance(one, str) for one in said)
+    return said if is_text else None
 
 
 def read_segments(results: Iterable[Mapping[str, Any]]) -> tuple[Segment, ...]:
@@ -116,9 +164,41 @@ def _values(results: Iterable[Mapping[str, Any]], control: str, kind: str) -> li
     found: list[str] = []
     for result in results:
         if result.get("from_name") == control:
-            value = result.get("value", {}).get(kind, [])
-            found += [value] if isinstance(value, str) else value
+            found += _said(result, kind) or []
     return found
+
+
+def decided(submissions: Sequence[Submitted], *, wanted: int, language: str) -> Verdict | None:
+    """What the `submissions`, oldest first, of `wanted` people amount to; None until that many have answered.
+
+    Each person counts once, with what their own newest answer says. Where people say different things, or not enough
+    of them say a text, somebody has to adjudicate.
+    """
+    if wanted <= 1:
+        return verdict(submissions)
+    by_person: dict[str, list[Submitted]] = {}
+    for one in submissions:
+        by_person.setdefault(one.annotator, []).append(one)
+    if len(by_person) < wanted:
+        return None
+    verdicts = [found for said in by_person.values() if (found := verdict(said))]
+    outcomes = {one.outcome for one in verdicts}
+    if len(outcomes) == 1 and outcomes <= {Outcome.SKIPPED, Outcome.UNINTELLIGIBLE}:
+        return Verdict(outcomes.pop())
+    labelled = [one for one in verdicts if one.outcome == Outcome.LABELLED]
+    if Outcome.UNINTELLIGIBLE in outcomes or len(labelled) < 2:
+        return Verdict(Outcome.ADJUDICATE)
+    text = agreed_text([one.text for one in labelled], language)
+    if text is None:
+        return Verdict(Outcome.ADJUDICATE)
+    authors = ", ".join(one.author for one in labelled)[:AUTHOR_LENGTH]
+    return Verdict(Outcome.LABELLED, text=text, author=authors, kind=Reference.Kind.CONSENSUS)
+
+
+def agreed_text(texts: Sequence[str], language: str) -> str | None:
+    """The text that several people's amount to: what all say alike once normalised; None where they differ."""
+    alike = {normalise(text, language) for text in texts}
+    return texts[0] if len(alike) == 1 else None
 
 
 def verdict(submissions: Sequence[Submitted]) -> Verdict | None:

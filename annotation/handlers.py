@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from annotation import ml_events, rounds, sync
+from annotation import ml_events, rerouting, rounds, sync
 from annotation.label_studio import ProjectGone, patiently
 from annotation.ml_models import ConnectedProject
 from earmark.jobs.registry import Context, handler
@@ -33,3 +33,13 @@ def sync_connected(context: Context, *, connected_id: int) -> dict[str, Any]:
     except ProjectGone:
         ConnectedProject.objects.filter(pk=row.pk).update(gone_at=timezone.now())
         return {"gone": True}
+
+
+@handler("annotation.repair_round")
+def repair_round(context: Context, *, round_id: int) -> dict[str, Any]:
+    return rounds.repair_round(context, round_id=round_id)
+
+
+@handler("annotation.reroute")
+def reroute_round(context: Context, *, round_id: int) -> dict[str, Any]:
+    return rerouting.reroute_round(context, round_id=round_id)

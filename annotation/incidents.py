@@ -1,9 +1,9 @@
-"""Writes: what came from outside and could not be taken as it came."""
+"""What came from outside and could not be taken as it came: kept, once each, in bounded room."""
 
 import json
+from hashlib import blake2b
 from typing import Any
 
-from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -12,28 +12,57 @@ from annotation.review_models import Incident
 from earmark.corpus.models import Collection
 from earmark.speech.errors import EarmarkError
 
-LARGEST_KEPT = 20_000
-"""Characters kept of what came, as JSON."""
+MOST = 500
+"""Different incidents kept under one error id; what comes beyond is counted with the newest of them."""
+LONGEST = 4_000
+"""Characters kept of what came."""
 
 
 def record_incident(
-    error: EarmarkError, *, said: Any = None, collection: Collection | None = None, round: Round | None = None
+    error: EarmarkError,
+    *,
+    said: Any = None,
+    collection: Collection | None = None,
+    round: Round | None = None,
+    of: str = "",
+    again: bool = True,
 ) -> Incident:
-    """Keep what came with what was wrong with it; the same error again counts up, with the newest of what came."""
-    where = {"error_id": error.error_id, "collection": collection, "round": round}
-    with transaction.atomic():
-        known = Incident.objects.select_for_update().filter(**where).first()
-        if known is None:
-            return Incident.objects.create(**where, error=str(error), said=_kept(said))
-        told = {"error": str(error), "said": _kept(said), "times": F("times") + 1, "last_at": timezone.now()}
-        Incident.objects.filter(pk=known.pk).update(**told)
-    known.refresh_from_db()
-    return known
+    """Keep what `said` and what was wrong with it.
+
+    `of` tells it from others of the same error and round: the same again is the same row, counted where `again`.
+    """
+    told = f"{error.error_id}|{round.pk if round else ''}|{collection.pk if collection else ''}|{of}"
+    fingerprint = blake2b(told.encode(), digest_size=32).hexdigest()
+    found = Incident.objects.filter(fingerprint=fingerprint).first() or _newest_if_full(error.error_id)
+    if found is None:
+        found, is_new = Incident.objects.get_or_create(
+            fingerprint=fingerprint,
+            defaults={
+                "collection": round.collection if round else collection,
+                "round": round,
+                "error_id": error.error_id,
+                "error": str(error)[:LONGEST],
+                "said": bounded(said),
+            },
+        )
+        if is_new:
+            return found
+    if again or found.fingerprint != fingerprint:
+        Incident.objects.filter(pk=found.pk).update(times=F("times") + 1, last_at=timezone.now())
+    return found
 
 
-def _kept(said: Any) -> Any:
-    """`said` as JSON that PostgreSQL takes, cut where it is too long."""
-    text = json.dumps(said, default=str, ensure_ascii=False).replace("\\u0000", "")
-    if len(text) > LARGEST_KEPT:
-        return {"cut": text[:LARGEST_KEPT]}
-    return json.loads(text)
+def _newest_if_full(error_id: str) -> Incident | None:
+    kept = Incident.objects.filter(error_id=error_id)
+    return kept.order_by("-pk").first() if kept.count() >= MOST else None
+
+
+def bounded(said: Any) -> Any:
+    """`said` as it is where it is JSON of bearable size, else its beginning as text."""
+    try:
+        text = json.dumps(said, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):
+        text = repr(said)
+        said = None
+    is_bearable = said is not None and len(text) <= LONGEST and "\\u0000" not in text
+    return said if is_bearable else {"beginning": text[:LONGEST].replace("\x00", "")}

@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 60.0
 PAGE = 200
+"""Tasks with all their annotations in one page."""
+LEAN_PAGE = 1000
+"""Tasks without: each page costs a tenth of a second whatever is in it."""
 TASK_FIELDS = "id,data,total_annotations,cancelled_annotations"
 ANNOTATION_FIELDS = (
     "id,data,updated_at,annotations,result,completed_by,was_cancelled,created_at,lead_time,parent_prediction"
@@ -121,6 +124,13 @@ class LabelStudio:
                     return int(project["id"])
         return None
 
+    def project(self, project: int, *fields: str) -> dict[str, Any]:
+        """Those fields of a project, as it is there now."""
+        found: dict[str, Any] = self._send(
+            "GET", f"/api/projects/{project}/", project=project, params={"include": ",".join(fields)}
+        )
+        return found
+
     def update_project(self, project: int, **fields: Any) -> None:
         """Change settings of a project."""
         self._send("PATCH", f"/api/projects/{project}/", project=project, json=fields)
@@ -131,7 +141,13 @@ class LabelStudio:
 
     def tasks(self, project: int) -> Iterator[list[Task]]:
         """Pages of all tasks, ordered by id: `id`, `data` and how many annotations, of which skips."""
-        return self._task_pages(project, [], {"include": TASK_FIELDS})
+        return self._task_pages(project, [], {"include": TASK_FIELDS}, size=LEAN_PAGE)
+
+    def begun_tasks(self, project: int) -> set[int]:
+        """The ids of tasks for which somebody has a draft."""
+        drafts = [_filter("draft_exists", "equal", "Boolean", True)]
+        pages = self._task_pages(project, drafts, {"include": "id"}, size=LEAN_PAGE)
+        return {int(task["id"]) for page in pages for task in page}
 
     def annotated_tasks(self, project: int, *, since: datetime | None) -> Iterator[list[Task]]:
         """Pages of the tasks touched at or after `since`, ordered by id, with all their annotations, skips too."""
@@ -151,6 +167,43 @@ class LabelStudio:
         found = self._send("GET", "/api/tasks/", project=project, params=parameters)["tasks"]
         return datetime.fromisoformat(found[0]["updated_at"]) if found else None
 
+    def set_data(self, task: int, data: Mapping[str, Any]) -> None:
+        """Replace what a task carries; one that is gone is no error."""
+        self._send("PATCH", f"/api/tasks/{task}/", json={"data": dict(data)}, missing_ok=True)
+
+    def add_predictions(self, project: int, predictions: Sequence[Mapping[str, Any]]) -> None:
+        """Add predictions, each with its `task`, to tasks of the project: all or, where a task is gone, none."""
+        self._send(
+            "POST", f"/api/projects/{project}/import/predictions", project=project, json=list(predictions)
+        )
+
+    def predictions(self, task: int) -> list[dict[str, Any]]:
+        """A task's predictions: `id`, `model_version`, `result` and more."""
+        found: list[dict[str, Any]] = self._send("GET", "/api/predictions/", params={"task": task})
+        return found
+
+    def ensure_view(self, project: int, *, title: str, address: str, known: int | None) -> int:
+        """Have a tab of the project that serves the tasks for `address` in the order of their place; returns its id.
+
+        `known` is the id it had. All tasks of the tab are selected: without that, who once pressed "Label all tasks"
+        would be served those of others too.
+        """
+        data = {
+            "title": title,
+            "type": "list",
+            "target": "tasks",
+            "filters": {"conjunction": "and", "items": [_filter("data.for", "equal", "String", address)]},
+            "ordering": ["tasks:data.place"],
+        }
+        body = {"project": project, "data": data, "selected_items": {"all": True, "excluded": []}}
+        if known is not None:
+            path = f"/api/dm/views/{known}/"
+            found = self._send("GET", path, missing_ok=True)
+            if found and found["project"] == project:
+                self._send("PATCH", path, project=project, json=body)
+                return known
+        return int(self._send("POST", "/api/dm/views/", project=project, json=body)["id"])
+
     def delete_task(self, task: int) -> None:
         """Delete a task; one that is gone already is no error."""
         self._send("DELETE", f"/api/tasks/{task}/", missing_ok=True)
@@ -168,10 +221,6 @@ class LabelStudio:
         for hook in same[1:]:
             self._send("DELETE", f"/api/webhooks/{hook['id']}/", missing_ok=True)
 
-    def label_config(self, project: int) -> str:
-        """The labelling page of a project, as it is now."""
-        return str(self._send("GET", f"/api/projects/{project}/", project=project)["label_config"])
-
     def emails(self) -> dict[int, str]:
         """The email address of every user, by id."""
         return {int(user["id"]): user["email"] for user in self._send("GET", "/api/users/")}
@@ -185,7 +234,7 @@ class LabelStudio:
         return str(self._send("POST", "/api/invite/reset-token")["token"])
 
     def _task_pages(
-        self, project: int, filters: list[dict[str, Any]], parameters: dict[str, Any]
+        self, project: int, filters: list[dict[str, Any]], parameters: dict[str, Any], *, size: int = PAGE
     ) -> Iterator[list[Task]]:
         """Pages by id rather than by number: a task that comes or goes meanwhile shifts nothing."""
         after = 0
@@ -195,11 +244,11 @@ class LabelStudio:
                 "GET",
                 "/api/tasks/",
                 project=project,
-                params={"project": project, "page": 1, "page_size": PAGE, "query": query, **parameters},
+                params={"project": project, "page": 1, "page_size": size, "query": query, **parameters},
             )["tasks"]
             if page:
                 yield page
-            if len(page) < PAGE:
+            if len(page) < size:
                 return
             after = page[-1]["id"]
 

@@ -5,7 +5,7 @@ own key, as for rounds. Another Label Studio cannot be asked; what it sends is b
 with it may correct references.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import BooleanField, Count, ExpressionWrapper, Q
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
@@ -93,6 +94,22 @@ def connected(collection: Collection, body: Any) -> ConnectedProject | None:
     return rows.select_related("collection", "connected_by").first()
 
 
+def submissions_of(rows: Sequence[ConnectedProject]) -> dict[int, dict[str, int]]:
+    """How many submissions of each project are references, skips, or do not count, by the error id that says why."""
+    is_label = ExpressionWrapper(Q(clip__isnull=False), output_field=BooleanField())
+    told = (
+        OutsideAnnotation.objects.filter(project__in=rows)
+        .annotate(is_label=is_label)
+        .order_by()
+        .values_list("project_id", "error_id", "is_label")
+        .annotate(n=Count("id"))
+    )
+    found: dict[int, dict[str, int]] = {}
+    for project, error_id, labels, n in told:
+        found.setdefault(project, {})[error_id or ("reference" if labels else "skipped")] = n
+    return found
+
+
 def start_sync(row: ConnectedProject, *, delay_seconds: float = DELAY_SECONDS) -> Job:
     """Have what was submitted read soon; many calls share one reading."""
     return submit(
@@ -113,7 +130,7 @@ def poll_connected() -> list[Job]:
 def sync_connected(row: ConnectedProject, context: Context, studio: LabelStudio) -> dict[str, Any]:
     """Read what was submitted to the project since the last time. May be killed at any line and run again."""
     newest = studio.last_update(row.project_id)
-    targets = read_config(studio.label_config(row.project_id))
+    targets = read_config(studio.project(row.project_id, "label_config")["label_config"])
     since = row.synced_until - OVERLAP if row.synced_until else None
     emails: dict[int, str] = {}
     taken = 0

@@ -28,6 +28,19 @@ class Round(models.Model):
     seed = models.PositiveIntegerField(_("seed"))
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="rounds")
     project_id = models.PositiveIntegerField(_("Label Studio project"), null=True)
+    label_config = models.TextField(
+        _("label configuration"), blank=True, help_text=_("as it was sent to Label Studio")
+    )
+    shown_model = models.ForeignKey(
+        ModelVersion,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text=_("whose text the open tasks show; the one that chose them when empty"),
+    )
+    tasks_there = models.PositiveIntegerField(
+        _("tasks there"), null=True, help_text=_("how many Label Studio had when all were last listed")
+    )
     synced_until = models.DateTimeField(_("synced until"), null=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
@@ -51,7 +64,7 @@ class Round(models.Model):
 
 
 class RoundClip(models.Model):
-    """A clip chosen for a round, why, and its task in Label Studio."""
+    """A clip chosen for a round, why, how many people are to be asked, and what came of it."""
 
     class Reason(models.TextChoices):
         STRATEGY = "strategy", _("chosen by the strategy")
@@ -64,6 +77,7 @@ class RoundClip(models.Model):
         SKIPPED = "skipped", _("skipped")
         UNINTELLIGIBLE = "unintelligible", _("unintelligible")
         RETURNED = "returned", _("returned unanswered")
+        ADJUDICATE = "adjudicate", _("to be adjudicated")
 
     round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="clips")
     clip = models.ForeignKey(Clip, on_delete=models.PROTECT, related_name="round_clips")
@@ -72,7 +86,6 @@ class RoundClip(models.Model):
     score = models.FloatField(_("score"), help_text=_("what the strategy gave it; higher is asked first"))
     why = models.JSONField(_("why"), default=dict, help_text=_("what the strategy weighed, by name"))
     wanted = models.PositiveSmallIntegerField(_("answers wanted"), default=1)
-    task_id = models.PositiveIntegerField(_("Label Studio task"), null=True)
     outcome = models.CharField(_("outcome"), max_length=15, choices=Outcome, default=Outcome.WAITING)
 
     class Meta:
@@ -80,7 +93,6 @@ class RoundClip(models.Model):
         verbose_name_plural = _("clips of rounds")
         constraints = [
             models.UniqueConstraint(fields=["round", "clip"], name="one_place_per_clip_and_round"),
-            models.UniqueConstraint(fields=["round", "task_id"], name="one_clip_per_task"),
         ]
         indexes = [models.Index(fields=["round", "outcome"], name="round_clip_by_outcome")]
 
@@ -122,7 +134,10 @@ class Annotation(models.Model):
         verbose_name = _("annotation")
         verbose_name_plural = _("annotations")
         constraints = [
-            models.UniqueConstraint(fields=["round_clip", "annotation_id"], name="one_row_per_annotation")
+            # a Label Studio that was lost and set up anew counts from 1 again
+            models.UniqueConstraint(
+                fields=["round_clip", "annotation_id", "created_at"], name="one_row_per_annotation"
+            )
         ]
         indexes = [models.Index(fields=["created_at", "annotator"], name="annotation_by_day")]
 

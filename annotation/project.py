@@ -5,7 +5,6 @@ each task's data, and the names of controls never take another meaning, so that 
 1 had a transcription and quality choices; 2 adds turns, what is said around a clip, and the glossary.
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,39 +92,13 @@ STYLE = """
 .earmark .said-around h4, .earmark .terms h4 { opacity: 0.75; }
 .earmark .terms { display: flex; flex-wrap: wrap; gap: 4px 24px; }
 """
-_STAMP = re.compile(r"earmark-v(\d+) stamp-([0-9a-f]{12})")
+_VERSION = re.compile(r"\bearmark-v(\d+)\b")
 
 
 def label_config(page: Page = Page()) -> str:
-    """The labelling page: waveform, editable transcription prefilled by the prediction, quality choices.
-
-    Its class tells the version and a digest of the rest: see `version_of` and `is_ours`.
-    """
-    plain = _body(page)
-    return plain.replace("stamp-0", f"stamp-{_digest(plain)}", 1)
-
-
-def version_of(config: str) -> int:
-    """The version of a labelling page of ours, also where somebody changed it; 0 where there is no sign of us."""
-    found = _STAMP.search(config)
-    if found:
-        return int(found[1])
-    return 1 if 'className="earmark"' in config else 0
-
-
-def is_ours(config: str) -> bool:
-    """Whether the page is as `label_config` of this or a later version wrote it: nobody changed it since."""
-    found = _STAMP.search(config)
-    return bool(found) and _digest(config.replace(f"stamp-{found[2]}", "stamp-0", 1)) == found[2]
-
-
-def _digest(config: str) -> str:
-    return hashlib.sha256("".join(config.split()).encode()).hexdigest()[:12]
-
-
-def _body(page: Page) -> str:
+    """The labelling page: waveform, editable transcription prefilled by the prediction, quality choices."""
     panels = [_AROUND, *([_turns()] if page.has_turns else []), *_terms(page.glossary)]
-    return f"""<View className="earmark earmark-v{VERSION} stamp-0">
+    return f"""<View className="earmark earmark-v{VERSION}">
   <Style>{STYLE}</Style>
   <Header value="$about" size="5"/>
   <View className="said-around"><Header value="$before" size="6"/></View>
@@ -142,6 +115,14 @@ def _body(page: Page) -> str:
     {"".join(panels)}
   </Collapse>
 </View>"""
+
+
+def version_of(config: str) -> int:
+    """The version of a labelling page of ours, also where somebody changed it; 0 where there is no sign of us."""
+    found = _VERSION.search(config)
+    if found:
+        return int(found[1])
+    return 1 if 'className="earmark"' in config else 0
 
 
 _AROUND = f"""<Panel value="Two seconds more on either side 前后各多听两秒">

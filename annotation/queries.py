@@ -10,6 +10,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from annotation.models import Annotation, Round, RoundClip
+from annotation.routing_models import Annotator, Pass, Queue
 from earmark.corpus.models import Collection
 
 Outcome = RoundClip.Outcome
@@ -17,7 +18,10 @@ Outcome = RoundClip.Outcome
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one round is: numbers of tasks by outcome, and seconds of audio."""
+    """How far one round is: numbers of clips by outcome, and seconds of audio.
+
+    `known` ones, whose answer is known already, are counted apart: they measure people and are no labels.
+    """
 
     tasks: int = 0
     labelled: int = 0
@@ -25,13 +29,15 @@ class Progress:
     unintelligible: int = 0
     waiting: int = 0
     returned: int = 0
+    adjudicate: int = 0
+    known: int = 0
     seconds: float = 0.0
     labelled_seconds: float = 0.0
 
     @property
     def answered(self) -> int:
-        """Tasks somebody submitted, whatever they said."""
-        return self.labelled + self.skipped + self.unintelligible
+        """Clips that as many people answered as were wanted, whatever they said."""
+        return self.labelled + self.skipped + self.unintelligible + self.adjudicate
 
 
 @dataclass(frozen=True)
@@ -46,17 +52,34 @@ class Done:
     lead_seconds: float
 
 
+@dataclass(frozen=True)
+class Stuck:
+    """Passes that nobody can take, and why."""
+
+    because: str
+    language: str
+    dialect: str
+    passes: int
+
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+        return str(Pass.Because(self.because).label) if self.because else ""
+
+
 def progress_of(rounds: Iterable[Round]) -> dict[int, Progress]:
     """The progress of each of `rounds`, by id."""
     ids = [one.pk for one in rounds]
+    asked = ~Q(reason=RoundClip.Reason.KNOWN)
     rows = (
         RoundClip.objects.filter(round__in=ids)
         .values("round_id")
         .annotate(
-            tasks=Count("id"),
-            **{outcome.value: Count("id", filter=Q(outcome=outcome)) for outcome in Outcome},
-            seconds=Sum("clip__seconds", default=0.0),
-            labelled_seconds=Sum("clip__seconds", filter=Q(outcome=Outcome.LABELLED), default=0.0),
+            tasks=Count("id", filter=asked),
+            known=Count("id", filter=~asked),
+            **{outcome.value: Count("id", filter=asked & Q(outcome=outcome)) for outcome in Outcome},
+            seconds=Sum("clip__seconds", filter=asked, default=0.0),
+            labelled_seconds=Sum("clip__seconds", filter=asked & Q(outcome=Outcome.LABELLED), default=0.0),
         )
     )
     found = {row["round_id"]: Progress(**_but(row, "round_id")) for row in rows}
@@ -96,6 +119,49 @@ def project_url(round: Round) -> str | None:
     if round.project_id is None:
         return None
     return f"{settings.EARMARK.label_studio_public_url}/projects/{round.project_id}/data?labeling=1"
+
+
+def queue_url(annotator: Annotator, round: Round) -> str | None:
+    """Where the annotator labels what is theirs in the round; the whole project where nothing is given out.
+
+    None before there is anything for them in Label Studio.
+    """
+    found = Queue.objects.filter(round=round, annotator=annotator).first()
+    if round.project_id is None or (found is None and Pass.objects.filter(annotator=annotator).exists()):
+        return None
+    if found is None:
+        return project_url(round)
+    address = settings.EARMARK.label_studio_public_url
+    return f"{address}/projects/{round.project_id}/data?tab={found.view_id}&labeling=1"
+
+
+def task_url(one: Pass) -> str | None:
+    """Where one pass is answered, or an answer to it changed; None before it is in Label Studio."""
+    if one.round.project_id is None or one.task_id is None:
+        return None
+    return (
+        f"{settings.EARMARK.label_studio_public_url}/projects/{one.round.project_id}/data?task={one.task_id}"
+    )
+
+
+def stuck(round: Round) -> list[Stuck]:
+    """Waiting passes that nobody can take, by why; one query."""
+    rows = (
+        Pass.objects.filter(round=round, status=Pass.Status.WAITING, routing=Pass.Routing.STUCK)
+        .order_by()
+        .values("stuck_because", "round_clip__clip__language", "round_clip__clip__dialect")
+        .annotate(passes=Count("id"))
+        .order_by("-passes", "stuck_because")
+    )
+    return [
+        Stuck(
+            because=row["stuck_because"],
+            language=row["round_clip__clip__language"],
+            dialect=row["round_clip__clip__dialect"],
+            passes=row["passes"],
+        )
+        for row in rows
+    ]
 
 
 def _submissions(collection: Collection) -> QuerySet[Annotation]:

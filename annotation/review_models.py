@@ -138,6 +138,7 @@ class Incident(models.Model):
     error_id = models.CharField(_("error id"), max_length=80)
     error = models.TextField(_("error"))
     said = models.JSONField(_("what came"), default=dict)
+    fingerprint = models.CharField(_("fingerprint"), max_length=64, blank=True)
     times = models.PositiveIntegerField(_("times"), default=1)
     first_at = models.DateTimeField(_("first"), auto_now_add=True)
     last_at = models.DateTimeField(_("last"), auto_now=True)
@@ -147,6 +148,11 @@ class Incident(models.Model):
         verbose_name = _("incident")
         verbose_name_plural = _("incidents")
         indexes = [models.Index(fields=["collection", "-last_at"], name="incident_newest")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["fingerprint"], condition=~Q(fingerprint=""), name="one_incident_of_a_kind"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.error_id}: {self.error}"

@@ -11,10 +11,13 @@ from django.db.models import Max, Sum
 from django.utils import timezone
 
 from annotation.acquisition import DEFAULT_STRATEGY, choose, find_strategy
+from annotation.hidden import draw_known
 from annotation.label_studio import patiently
 from annotation.models import Round, RoundClip
+from annotation.passes import known_share, make_passes
 from annotation.pool import eligible_hypotheses, read_pool
 from annotation.publishing import forget_project, publish
+from annotation.settling import settle_what_came, withdraw_passes
 from earmark.accounts.models import User
 from earmark.accounts.services import audit
 from earmark.corpus.models import Clip, Collection
@@ -112,19 +115,21 @@ def start_sync(*, round: Round, delay_seconds: float = 0.0) -> Job:
 def close_round(*, round: Round, by: User | None) -> None:
     """End the round: clips nobody answered go back to the pool. What is submitted later still counts.
 
-    Closing a closed round changes nothing.
+    Where fewer people have answered than were wanted, what they say decides. Closing a closed round changes nothing.
     """
     with transaction.atomic():
         row = Round.objects.select_for_update(no_key=True).get(pk=round.pk)
         if row.status == Round.Status.CLOSED:
             return
-        row.status, row.closed_at = Round.Status.CLOSED, timezone.now()
-        row.save(update_fields=["status", "closed_at"])
+        settle_what_came(row)
+        withdraw_passes(row)
         waiting = row.clips.filter(outcome=RoundClip.Outcome.WAITING)
         returned = Clip.objects.filter(pk__in=waiting.values("clip_id"), state=Clip.State.IN_ROUND).update(
             state=Clip.State.HEARD
         )
         waiting.update(outcome=RoundClip.Outcome.RETURNED)
+        row.status, row.closed_at = Round.Status.CLOSED, timezone.now()
+        row.save(update_fields=["status", "closed_at"])
         audit(by, "close round", row.collection.scope, round=row.number, returned=returned)
     if row.project_id is not None:
         start_sync(round=row)
@@ -136,11 +141,12 @@ def open_round(context: Context, *, round_id: int) -> dict[str, Any]:
     Raises Later while the clips are being shown anew by another champion or calibration: half of them would be chosen
     by the rates of one, half by those of the other.
     """
-    row = Round.objects.select_related("collection", "model").get(pk=round_id)
+    row = Round.objects.select_related("collection", "model", "shown_model").get(pk=round_id)
     if row.status == Round.Status.OPENING:
         if not row.clips.exists() and is_following(row.collection):
             raise Later(FOLLOWED_SECONDS)
         choose_clips(row)
+        make_missing_passes(row)
         patiently(partial(publish, row, context), wait=partial(pause, context))
         Round.objects.filter(pk=row.pk, status=Round.Status.OPENING).update(status=Round.Status.OPEN)
     seconds = row.clips.aggregate(seconds=Sum("clip__seconds", default=0.0))["seconds"]
@@ -179,7 +185,27 @@ def choose_clips(row: Round) -> None:
         free = _take([one.clip_id for one in rows])
         if not free:
             raise _nothing_to_ask(row.collection, f"none fits into {row.budget_seconds:g} seconds")
-        RoundClip.objects.bulk_create([one for one in rows if one.clip_id in free], batch_size=1000)
+        chosen = [one for one in rows if one.clip_id in free]
+        RoundClip.objects.bulk_create([*chosen, *_hidden(row, len(chosen))], batch_size=1000)
+        make_passes(row, now=timezone.now())
+
+
+def make_missing_passes(row: Round) -> None:
+    """Give out what has no passes: clips chosen before there were any."""
+    with transaction.atomic():
+        locked = Round.objects.select_for_update(no_key=True).get(pk=row.pk)
+        if locked.status != Round.Status.CLOSED and row.clips.filter(passes=None).exists():
+            make_passes(row, now=timezone.now())
+
+
+def _hidden(row: Round, chosen: int) -> list[RoundClip]:
+    """Clips whose answer is known, over and above the budget: the plan's share of those that were chosen."""
+    count = round(known_share(row.collection) * chosen)
+    known = draw_known(row.collection, row.model, count=count, seed=row.seed)
+    return [
+        RoundClip(round=row, clip_id=clip, hypothesis_id=hypothesis, reason=RoundClip.Reason.KNOWN, score=0.0)
+        for clip, hypothesis in known
+    ]
 
 
 def _take(clips: Sequence[int]) -> set[int]:
@@ -188,6 +214,44 @@ def _take(clips: Sequence[int]) -> set[int]:
     free = set(askable.order_by("pk").values_list("pk", flat=True))
     Clip.objects.filter(pk__in=free).update(state=Clip.State.IN_ROUND)
     return free
+
+
+def start_repair(*, round: Round, by: User | None = None) -> Job:
+    """Submit the putting right of the round's project from our rows; the one under way where there is one.
+
+    Raises EarmarkError `annotation:round:closed` for a round that asks nothing more.
+    """
+    if round.status == Round.Status.CLOSED:
+        raise EarmarkError(
+            "annotation:round:closed",
+            f"Round {round.number} is closed: nothing of it is asked any more, and its answers are kept here.",
+            "Open another round.",
+        )
+    if by is not None:
+        audit(by, "repair round", round.collection.scope, round=round.number)
+    if round.status == Round.Status.OPENING:
+        return submit_opening(round, by=by)
+    return submit(
+        "annotation.repair_round",
+        scope=round.collection.scope,
+        key=f"repair-round:{round.pk}",
+        by=by,
+        round_id=round.pk,
+    )
+
+
+def repair_round(context: Context, *, round_id: int) -> dict[str, Any]:
+    """Put the project of an open round right: the work of the job `annotation.repair_round`.
+
+    One that was deleted is made again with what still waits; tasks, addresses, queues, label configuration and webhook
+    that somebody changed or deleted are put back. What was answered stays.
+    """
+    row = Round.objects.select_related("collection", "model", "shown_model").get(pk=round_id)
+    if row.status != Round.Status.OPEN:
+        return {}
+    make_missing_passes(row)
+    done = patiently(partial(publish, row, context), wait=partial(pause, context))
+    return {"project": row.project_id, **done}
 
 
 def rebuild(row: Round) -> Job:

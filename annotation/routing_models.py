@@ -1,5 +1,7 @@
 """Who can label what, who is asked, and one asking of one person: a pass."""
 
+from datetime import date
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -47,6 +49,18 @@ class Annotator(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.collection}"
+
+    @property
+    def address(self) -> str:
+        """By which Label Studio knows them: as they signed up there, else as they are registered here."""
+        return self.studio_email or self.user.email
+
+    def is_here(self, day: date) -> bool:
+        """Whether they may be given work on that day."""
+        begun = self.away_from is None or day >= self.away_from
+        over = self.away_until is not None and day > self.away_until
+        is_away = (self.away_from or self.away_until) is not None and begun and not over
+        return self.is_active and not is_away
 
 
 class RoutingRule(models.Model):
@@ -96,7 +110,7 @@ class Pass(models.Model):
     """One asking of one person about one clip of a round: a task of its own in Label Studio.
 
     Several passes over a clip are independent: none shows what another says. `annotator` is empty where anybody may
-    take it, and where nobody can (`stuck`).
+    take it, and where nobody can (`stuck`, and why). `task_id` is that of the task Label Studio has for it now.
     """
 
     class Routing(models.TextChoices):
@@ -109,6 +123,13 @@ class Pass(models.Model):
         DONE = "done", _("done")
         WITHDRAWN = "withdrawn", _("withdrawn")
 
+    class Because(models.TextChoices):
+        LANGUAGE = "language", _("nobody knows the language")
+        DIALECT = "dialect", _("nobody takes the dialect")
+        RULE = "rule", _("nobody whom the rule names can take it")
+        AWAY = "away", _("who could take it is away or not active")
+        PEOPLE = "people", _("everybody who could take it is asked already")
+
     round = models.ForeignKey("annotation.Round", on_delete=models.CASCADE, related_name="passes")
     round_clip = models.ForeignKey("annotation.RoundClip", on_delete=models.CASCADE, related_name="passes")
     number = models.PositiveSmallIntegerField(_("number"), help_text=_("counted from 1"))
@@ -118,6 +139,7 @@ class Pass(models.Model):
         Annotator, null=True, blank=True, on_delete=models.SET_NULL, related_name="passes"
     )
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.WAITING)
+    stuck_because = models.CharField(_("stuck because"), max_length=10, choices=Because, blank=True)
     place = models.FloatField(_("place"), default=0.0, help_text=_("in the queue; the lowest is asked first"))
     task_id = models.PositiveIntegerField(_("Label Studio task"), null=True)
     returned_code = models.CharField(_("returned because"), max_length=30, blank=True)
@@ -143,3 +165,22 @@ class Pass(models.Model):
 
     def __str__(self) -> str:
         return f"{self.round_clip_id}#{self.number}"
+
+
+class Queue(models.Model):
+    """The view in which Label Studio serves somebody the tasks of a round that are for them, in our order."""
+
+    round = models.ForeignKey("annotation.Round", on_delete=models.CASCADE, related_name="queues")
+    annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="queues")
+    view_id = models.PositiveIntegerField(_("Label Studio view"))
+    address = models.EmailField(_("address"), help_text=_("whose tasks the view shows"))
+
+    class Meta:
+        verbose_name = _("queue")
+        verbose_name_plural = _("queues")
+        constraints = [
+            models.UniqueConstraint(fields=["round", "annotator"], name="one_queue_per_round_and_annotator")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.round_id}: {self.address}"

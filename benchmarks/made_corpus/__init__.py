@@ -296,6 +296,7 @@ def _labels(
 def _rounds(collection: Any, model: Any, asked: Sequence[tuple[int, datetime]]) -> None:
     """Closed rounds of the clips in `asked`, each with the moment somebody answered."""
     from annotation.models import Annotation, Round, RoundClip
+    from annotation.routing_models import Pass
 
     rounds = [
         Round.objects.create(
@@ -313,19 +314,38 @@ def _rounds(collection: Any, model: Any, asked: Sequence[tuple[int, datetime]]) 
         clip=[clip for clip, _moment in asked],
         reason=["strategy"] * len(asked),
         score=[0.5] * len(asked),
-        task_id=ids,
+        why=["{}"] * len(asked),
+        wanted=[1] * len(asked),
         outcome=["labelled"] * len(asked),
+    )
+    copy(
+        Pass,
+        id=ids,
+        round=[rounds[n * ROUNDS // max(1, len(asked))].pk for n in range(len(asked))],
+        round_clip=ids,
+        number=[1] * len(asked),
+        is_blind=[False] * len(asked),
+        routing=["open"] * len(asked),
+        stuck_because=[""] * len(asked),
+        place=[0.5] * len(asked),
+        returned_code=[""] * len(asked),
+        returned_note=[""] * len(asked),
+        task_id=ids,
+        status=["done"] * len(asked),
     )
     people = ["mei", "alasdair", "kwok", "rosa", "priya"]
     copy(
         Annotation,
         id=ids,
         round_clip=ids,
+        of_pass=ids,
         annotation_id=ids,
         annotator=[people[n % len(people)] for n in ids],
         text=["turn the lights off please"] * len(asked),
         was_skipped=[False] * len(asked),
         quality=["{}"] * len(asked),
+        is_blind=[False] * len(asked),
+        slips=["[]"] * len(asked),
         created_at=[moment for _clip, moment in asked],
         updated_at=[moment for _clip, moment in asked],
     )
@@ -350,10 +370,22 @@ def _evaluations(collection: Any, models: Sequence[Any]) -> None:
 def _restart_sequences(cursor: Any) -> None:
     """Rows were given their ids: those that follow get later ones."""
     from annotation.models import Annotation, RoundClip
+    from annotation.routing_models import Pass
     from earmark.corpus.models import Clip, Import, ImportFile, Recording, Reference, Speaker
     from earmark.recognition.models import Hypothesis
 
-    for model in (Annotation, RoundClip, Clip, Import, ImportFile, Recording, Reference, Speaker, Hypothesis):
+    for model in (
+        Annotation,
+        Pass,
+        RoundClip,
+        Clip,
+        Import,
+        ImportFile,
+        Recording,
+        Reference,
+        Speaker,
+        Hypothesis,
+    ):
         table = model._meta.db_table
         cursor.execute(
             f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT coalesce(max(id), 1) FROM {table}))"

@@ -1,11 +1,12 @@
 """A Label Studio in memory, at the seam of annotation.label_studio.LabelStudio; it counts and fails on demand."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from annotation.label_studio import LabelStudioAway, ProjectGone, Webhook
+from earmark.speech.errors import EarmarkError
 
 START = datetime(2026, 11, 22, 8, tzinfo=UTC)
 
@@ -17,6 +18,8 @@ class FakeLabelStudio:
         self.projects: dict[int, dict[str, Any]] = {}
         self.store: dict[int, dict[str, Any]] = {}
         self.hooks: dict[int, Webhook] = {}
+        self.views: dict[int, dict[str, Any]] = {}
+        self.drafts: set[int] = set()
         self.users = {1: "anna@example.org", 2: "bo@example.org"}
         self.calls: list[str] = []
         self.failing: list[str] = []
@@ -45,6 +48,11 @@ class FakeLabelStudio:
         ]
         return found[0] if found else None
 
+    def project(self, project: int, *fields: str) -> dict[str, Any]:
+        self._called("project")
+        told = {**self._project(project), "task_number": len(self.of(project))}
+        return {name: told[name] for name in fields}
+
     def update_project(self, project: int, **fields: Any) -> None:
         self._called("update_project")
         self._project(project).update(fields)
@@ -54,8 +62,10 @@ class FakeLabelStudio:
         self._project(project)
         for task in tasks:
             key = next(self._ids)
+            predictions = [{**deepcopy(one), "id": next(self._ids)} for one in task["predictions"]]
             self.store[key] = deepcopy(task) | {
                 "id": key,
+                "predictions": predictions,
                 "project": project,
                 "annotations": [],
                 "updated_at": self._tick(),
@@ -90,6 +100,36 @@ class FakeLabelStudio:
         times = [datetime.fromisoformat(task["updated_at"]) for task in self.of(project)]
         return max(times, default=None)
 
+    def begun_tasks(self, project: int) -> set[int]:
+        self._called("begun_tasks")
+        self._project(project)
+        return {task["id"] for task in self.of(project) if task["id"] in self.drafts}
+
+    def set_data(self, task: int, data: Mapping[str, Any]) -> None:
+        self._called("set_data")
+        if task in self.store:
+            self.store[task]["data"] = dict(data)
+
+    def add_predictions(self, project: int, predictions: Sequence[Mapping[str, Any]]) -> None:
+        self._called("add_predictions")
+        self._project(project)
+        if any(one["task"] not in self.store for one in predictions):
+            raise EarmarkError("annotation:label-studio:rejected", "invalid task")
+        for one in predictions:
+            made = {name: value for name, value in one.items() if name != "task"}
+            self.store[one["task"]]["predictions"].append({**deepcopy(made), "id": next(self._ids)})
+
+    def predictions(self, task: int) -> list[dict[str, Any]]:
+        self._called("predictions")
+        return deepcopy(self.store[task]["predictions"])
+
+    def ensure_view(self, project: int, *, title: str, address: str, known: int | None) -> int:
+        self._called("ensure_view")
+        self._project(project)
+        made = known if known in self.views else next(self._ids)
+        self.views[made] = {"project": project, "title": title, "address": address}
+        return made
+
     def delete_task(self, task: int) -> None:
         self._called("delete_task")
         self.store.pop(task, None)
@@ -101,10 +141,6 @@ class FakeLabelStudio:
     def emails(self) -> dict[int, str]:
         self._called("emails")
         return dict(self.users)
-
-    def label_config(self, project: int) -> str:
-        self._called("label_config")
-        return str(self._project(project)["label_config"])
 
     def invitation(self) -> str:
         self._called("invitation")
@@ -121,25 +157,57 @@ class FakeLabelStudio:
         """The project's tasks, ordered by id."""
         return [task for _, task in sorted(self.store.items()) if task["project"] == project]
 
-    def task_of(self, clip: int) -> dict[str, Any]:
-        """The one task of a clip."""
-        (task,) = [one for one in self.store.values() if one["data"]["clip"] == clip]
+    def task_of(self, clip: int, number: int = 1) -> dict[str, Any]:
+        """The one task of a clip's pass."""
+        (task,) = [
+            one
+            for one in self.store.values()
+            if one["data"].get("clip") == clip and one["data"].get("pass", 1) == number
+        ]
         return task
 
+    def served_to(self, view: int) -> list[dict[str, Any]]:
+        """The unanswered tasks of a view, in its order."""
+        shown = self.views[view]
+        tasks = [
+            one for one in self.of(shown["project"])
+            if one["data"].get("for") == shown["address"] and not one["annotations"]
+        ]  # fmt: skip
+        return sorted(tasks, key=lambda one: one["data"]["place"])
+
     def submit(
-        self, clip: int, text: str = "", *, user: int = 1, skip: bool = False, quality: Sequence[str] = ()
+        self,
+        clip: int,
+        text: str = "",
+        *,
+        number: int = 1,
+        user: int = 1,
+        skip: bool = False,
+        quality: Sequence[str] = (),
     ) -> int:
-        """An annotator submits; returns the annotation's id."""
-        task, key = self.task_of(clip), next(self._ids)
-        task["annotations"].append({"id": key, "completed_by": user, "created_at": self._tick()})
-        self.edit(clip, key, text, skip=skip, quality=quality)
+        """An annotator submits to a pass of the clip; returns the annotation's id."""
+        task, key = self.task_of(clip, number), next(self._ids)
+        shown = [one for one in task["predictions"] if one["model_version"] == self._shown(task)]
+        made = {"id": key, "completed_by": user, "created_at": self._tick()}
+        task["annotations"].append(made | {"parent_prediction": shown[-1]["id"] if shown else None})
+        self.edit(clip, key, text, number=number, skip=skip, quality=quality)
         return key
 
+    def _shown(self, task: dict[str, Any]) -> str:
+        return str(self.projects[task["project"]].get("model_version", ""))
+
     def edit(
-        self, clip: int, annotation: int, text: str, *, skip: bool = False, quality: Sequence[str] = ()
+        self,
+        clip: int,
+        annotation: int,
+        text: str,
+        *,
+        number: int = 1,
+        skip: bool = False,
+        quality: Sequence[str] = (),
     ) -> None:
         """Somebody changes a submission."""
-        task = self.task_of(clip)
+        task = self.task_of(clip, number)
         (found,) = [one for one in task["annotations"] if one["id"] == annotation]
         result = []
         if text:
@@ -150,14 +218,13 @@ class FakeLabelStudio:
             "result": result,
             "was_cancelled": skip,
             "lead_time": 3.5,
-            "parent_prediction": 1,
             "updated_at": self._tick(),
         }
         task["updated_at"] = self._tick()
 
-    def delete_annotation(self, clip: int, annotation: int) -> None:
+    def delete_annotation(self, clip: int, annotation: int, *, number: int = 1) -> None:
         """Somebody deletes a submission."""
-        task = self.task_of(clip)
+        task = self.task_of(clip, number)
         task["annotations"] = [one for one in task["annotations"] if one["id"] != annotation]
         task["updated_at"] = self._tick()
 
@@ -166,6 +233,7 @@ class FakeLabelStudio:
         del self.projects[project]
         gone = [key for key, task in self.store.items() if task["project"] == project]
         self.store = {key: task for key, task in self.store.items() if key not in gone}
+        self.views = {key: one for key, one in self.views.items() if one["project"] != project}
         self._ids = (key for key in range(min(gone), 1_000_000) if key not in self.store)
 
     def _project(self, project: int) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def test_an_annotation_is_read_whole() -> None:
     assert (answer.annotation_id, answer.user, answer.text) == (7, 3, "turn it on")
     assert answer.quality == ("noisy", "clear")
     assert answer.lead_seconds == 4.25
-    assert answer.started_from_prediction
+    assert answer.prediction == 11
     assert not answer.was_skipped
     assert answer.updated_at.isoformat() == "2026-11-22T08:00:01+00:00"
 
@@ -49,7 +49,7 @@ def test_a_skip_has_no_result_and_maybe_no_time() -> None:
     answer = read_answer(annotation(was_cancelled=True, result=None, lead_time=None, parent_prediction=None))
     assert answer.was_skipped
     assert (answer.text, answer.quality, answer.lead_seconds) == ("", (), None)
-    assert not answer.started_from_prediction
+    assert answer.prediction is None
 
 
 def test_a_text_may_come_as_a_bare_string() -> None:

@@ -114,7 +114,7 @@ def test_a_revoked_personal_access_token_is_refused() -> None:
 
 
 def test_pages_go_by_id_so_that_a_vanished_task_shifts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("annotation.label_studio.PAGE", 3)
+    monkeypatch.setattr("annotation.label_studio.LEAN_PAGE", 3)
     ids = list(range(1, 9))
 
     def answer(request: httpx.Request) -> httpx.Response:

@@ -88,10 +88,10 @@ def test_through_a_kill_each_clip_is_one_task_with_its_prediction(row: Round, st
         row.clips.values_list("clip_id", flat=True)
     )
     assert {task["data"]["clip"]: task["id"] for task in tasks} == dict(
-        row.clips.values_list("clip_id", "task_id")
+        row.passes.values_list("round_clip__clip_id", "task_id")
     )
     for one in row.clips.select_related("hypothesis"):
-        (prediction,) = get(f"/api/tasks/{one.task_id}/")["predictions"]
+        (prediction,) = get(f"/api/tasks/{one.passes.get().task_id}/")["predictions"]
         assert prediction["model_version"] == "tiny-1"
         assert prediction["result"][0]["value"]["text"] == ["turn on the light"]
     project = get(f"/api/projects/{row.project_id}/")
@@ -112,7 +112,7 @@ def test_the_annotator_is_asked_the_least_confident_first(row: Round, annotator:
     task = annotator.next_task(row.project_id)
     scores = {
         one["data"]["clip"]: one["predictions"][0]["score"]
-        for one in (get(f"/api/tasks/{key}/") for key in row.clips.values_list("task_id", flat=True))
+        for one in (get(f"/api/tasks/{key}/") for key in row.passes.values_list("task_id", flat=True))
     }
     assert task["predictions"][0]["score"] == min(scores.values())
 

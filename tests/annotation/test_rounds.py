@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from annotation import publishing, rounds
+from annotation import passes, publishing, rounds
 from annotation.acquisition import choose
 from annotation.models import Round, RoundClip
 from annotation.pool import read_pool
@@ -58,7 +58,7 @@ def test_each_clip_becomes_one_task_with_what_the_editor_needs(studio: FakeLabel
     assert len(tasks) == 8
     for one in row.clips.select_related("hypothesis"):
         task = tasks[one.clip_id]
-        assert one.task_id == task["id"]
+        assert one.passes.get().task_id == task["id"]
         assert task["data"]["round"] == row.pk
         assert task["data"]["audio"].startswith(f"{settings.EARMARK.site_url}/audio/")
         assert "?sig=" in task["data"]["audio"]
@@ -76,7 +76,7 @@ def test_each_clip_becomes_one_task_with_what_the_editor_needs(studio: FakeLabel
 def test_audited_clips_are_spread_over_the_queue(studio: FakeLabelStudio) -> None:
     collection = heard_collection(60)
     row = opened(collection, budget_seconds=100.0, audit_share=0.4)
-    places = publishing.queue_places(list(row.clips.select_related("hypothesis")), row.seed)
+    places = passes.queue_places(list(row.clips.select_related("hypothesis")), row.seed)
     audited = row.clips.filter(reason=RoundClip.Reason.AUDIT).select_related("hypothesis")
     others = row.clips.filter(reason=RoundClip.Reason.STRATEGY).select_related("hypothesis")
     confidences = {one.hypothesis.confidence for one in others}
@@ -136,7 +136,7 @@ def test_an_import_that_outlived_its_sender_leaves_no_second_task(studio: FakeLa
     row.refresh_from_db()
     clips = [task["data"]["clip"] for task in studio.of(row.project_id)]
     assert len(clips) == len(set(clips)) == 8
-    assert set(row.clips.values_list("task_id", flat=True)) == set(studio.store)
+    assert set(row.passes.values_list("task_id", flat=True)) == set(studio.store)
 
 
 def test_label_studio_away_is_waited_for(studio: FakeLabelStudio) -> None:

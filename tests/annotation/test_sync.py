@@ -283,6 +283,7 @@ def test_progress_and_work_done(row: Round, studio: FakeLabelStudio, django_asse
     synced(row)
     assert round_progress(row) == {
         "tasks": 6, "labelled": 1, "skipped": 1, "unintelligible": 1, "waiting": 3, "returned": 0,
+        "adjudicate": 0, "known": 0,
         "seconds": 12.0, "labelled_seconds": 2.0,
     }  # fmt: skip
     other, _ = request_round(

@@ -8,6 +8,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from annotation.models import Annotation, Round, RoundClip
+from annotation.routing_models import Pass
 from earmark.accounts.models import User
 from earmark.accounts.roles import Role
 from earmark.corpus.models import (
@@ -148,10 +149,11 @@ def add_round(collection: Collection, model: ModelVersion, clip: Clip) -> Round:
         budget_seconds=60, audit_share=0.1, seed=1, model=model, project_id=1000 + collection.pk,
     )  # fmt: skip
     place = RoundClip.objects.create(
-        round=row, clip=clip, reason="strategy", score=0.5, task_id=7, outcome=RoundClip.Outcome.LABELLED
+        round=row, clip=clip, reason="strategy", score=0.5, outcome=RoundClip.Outcome.LABELLED
     )
+    asked = Pass.objects.create(round=row, round_clip=place, number=1, task_id=7, status=Pass.Status.DONE)
     Annotation.objects.create(
-        round_clip=place, annotation_id=3, annotator="mei", text="yat yi saam", lead_seconds=4.0,
+        round_clip=place, of_pass=asked, annotation_id=3, annotator="mei", text="yat yi saam", lead_seconds=4.0,
         created_at=timezone.now(), updated_at=timezone.now(),
     )  # fmt: skip
     return row

@@ -12,6 +12,7 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from annotation.models import Annotation, Round, RoundClip
+from annotation.routing_models import Pass
 from earmark.accounts.models import User
 from earmark.accounts.roles import Role
 from earmark.corpus.models import (
@@ -167,15 +168,19 @@ def a_round(
             outcome = "skipped" if index % 17 == 16 else "unintelligible" if index % 23 == 22 else "labelled"
         place = RoundClip.objects.create(
             round=row, clip=clip, hypothesis=heard.get(clip.pk), reason="audit" if index % 10 == 9 else "strategy",
-            score=1 - heard[clip.pk].confidence if clip.pk in heard else 0, task_id=index + 1, outcome=outcome,
+            score=1 - heard[clip.pk].confidence if clip.pk in heard else 0, outcome=outcome,
+        )  # fmt: skip
+        asked = Pass.objects.create(
+            round=row, round_clip=place, number=1, task_id=index + 1,
+            status=Pass.Status.WAITING if outcome == "waiting" else Pass.Status.DONE,
         )  # fmt: skip
         Clip.objects.filter(pk=clip.pk).update(state="in_round" if outcome == "waiting" else outcome)
         if outcome != "waiting":
-            answer(place, rng, when=opened + timedelta(hours=3 + index % 40))
+            answer(place, asked, rng, when=opened + timedelta(hours=3 + index % 40))
     return row
 
 
-def answer(place: RoundClip, rng: random.Random, *, when: Any) -> Annotation:
+def answer(place: RoundClip, asked: Pass, rng: random.Random, *, when: Any) -> Annotation:
     """What somebody sent back for a clip, and the reference that follows from it."""
     text = words_of(place.clip) if place.outcome == "labelled" else ""
     name = rng.choice(["mei", "alasdair", "kwok"])
@@ -184,7 +189,7 @@ def answer(place: RoundClip, rng: random.Random, *, when: Any) -> Annotation:
             clip=place.clip, version=1, text=text, kind=Reference.Kind.ANNOTATOR, author=name
         )
     return Annotation.objects.create(
-        round_clip=place, annotation_id=place.task_id or 0, annotator=name, text=text,
+        round_clip=place, of_pass=asked, annotation_id=asked.task_id or 0, annotator=name, text=text,
         was_skipped=place.outcome == "skipped", hypothesis=place.hypothesis,
         quality=["unintelligible"] if place.outcome == "unintelligible" else [],
         lead_seconds=round(rng.uniform(3, 25), 1), created_at=when, updated_at=when,

@@ -112,9 +112,15 @@ class Rounds(InCollection, generics.ListAPIView[Round]):
 
 
 class RoundClipOut(serializers.ModelSerializer[RoundClip]):
+    task_id = serializers.SerializerMethodField(help_text="of the first pass, once Label Studio has it")
+
     class Meta:
         model = RoundClip
-        fields = ("id", "clip", "hypothesis", "reason", "score", "task_id", "outcome")
+        fields = ("id", "clip", "hypothesis", "reason", "score", "wanted", "task_id", "outcome")
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_task_id(self, one: RoundClip) -> int | None:
+        return next((each.task_id for each in one.passes.all() if each.number == 1), None)
 
 
 class AnnotationOut(serializers.ModelSerializer[Annotation]):
@@ -141,7 +147,7 @@ class RoundClips(PartsOf, generics.ListAPIView[RoundClip]):
 
     whole = Round.objects.select_related("collection")
     part_of = "round"
-    queryset = RoundClip.objects.all()
+    queryset = RoundClip.objects.prefetch_related("passes")
     serializer_class = RoundClipOut
     filterset_class = RoundClipFilter
     pagination_class = ById

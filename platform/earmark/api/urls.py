@@ -12,6 +12,7 @@ from earmark.api import (
     datasets,
     imports,
     jobs,
+    labelling,
     listening,
     model_cards,
     policies,
@@ -58,6 +59,10 @@ of_a_collection: list[URLPattern] = [
     path("policy/acts/", policies.PolicyActs.as_view(), name="policy-acts"),
     path("challenger/", promoting.Challenger.as_view(), name="challenger"),
     path("listenings/", listening.Listenings.as_view(), name="listenings"),
+    path("labelling-plan/", labelling.Plan.as_view(), name="labelling-plan"),
+    path("label-studio-accounts/", labelling.StudioAccounts.as_view(), name="label-studio-accounts"),
+    path("invitations/", labelling.Invitations.as_view(), name="invitations"),
+    path("connected-projects/", labelling.ConnectedProjects.as_view(), name="connected-projects"),
     path("jobs/", jobs.Jobs.as_view(), name="jobs"),
 ]
 

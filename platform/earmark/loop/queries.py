@@ -59,7 +59,8 @@ def turn_state(collection: Collection) -> TurnState:
             pool_seconds += seconds
             labelled_seconds += seconds if is_labelled else 0.0
     newest = Round.objects.filter(collection=collection).first()
-    progress = RoundClip.objects.filter(round=newest).aggregate(
+    asked = RoundClip.objects.filter(round=newest).exclude(reason=RoundClip.Reason.KNOWN)
+    progress = asked.aggregate(
         all=Count("id", distinct=True), done=Count("id", distinct=True, filter=Q(annotations__isnull=False))
     )
     best = ModelVersion.objects.filter(

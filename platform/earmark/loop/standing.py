@@ -135,7 +135,8 @@ def _round_stage(opened: Round | None) -> Stage:
 
 
 def _waiting(opened: Round | None) -> int:
-    return opened.clips.filter(outcome=RoundClip.Outcome.WAITING).count() if opened else 0
+    waiting = {"outcome": RoundClip.Outcome.WAITING}
+    return opened.clips.filter(**waiting).exclude(reason=RoundClip.Reason.KNOWN).count() if opened else 0
 
 
 def _gain(
@@ -151,7 +152,9 @@ def _gain(
             "model_id", "error_rate"
         )
     )
-    labelled = RoundClip.objects.filter(round__in=last, outcome=RoundClip.Outcome.LABELLED)
+    labelled = RoundClip.objects.filter(round__in=last, outcome=RoundClip.Outcome.LABELLED).exclude(
+        reason=RoundClip.Reason.KNOWN
+    )
     hours = labelled.aggregate(all=Sum("clip__seconds", default=0.0))["all"] / HOUR
     before, after = rates.get(last[-1].model_id), rates.get(champion.pk)
     return (None if before is None or after is None else before - after), hours

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotation', '0003_people_passes_decisions'),
+        ('annotation', '0004_tasks_belong_to_passes'),
         ('corpus', '0009_clip_expected_error_rate'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
