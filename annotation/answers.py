@@ -1,12 +1,22 @@
 """What an annotator's submission says, and what several of them amount to. Pure."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from annotation.models import RoundClip
-from annotation.project import CHOICES, QUALITY, SILENCE, TRANSCRIPTION, UNINTELLIGIBLE
+from annotation.project import (
+    AUDIO,
+    CHOICES,
+    QUALITY,
+    SILENCE,
+    TRANSCRIPTION,
+    TURN_TEXT,
+    TURNS,
+    UNINTELLIGIBLE,
+)
 from earmark.corpus.models import Reference
 from earmark.speech.errors import EarmarkError
 from earmark.speech.text import normalise
@@ -15,6 +25,19 @@ Outcome = RoundClip.Outcome
 KINDS = {TRANSCRIPTION: "text", QUALITY: "choices"}
 """What each control of ours answers with."""
 AUTHOR_LENGTH = 150
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One turn within a clip: from `start` to `end` seconds into it, who speaks, what they say where that was typed."""
+
+    start: float
+    end: float
+    speaker: str
+    text: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -33,6 +56,7 @@ class Answer:
     prediction: int | None
     created_at: datetime
     updated_at: datetime
+    segments: tuple[Segment, ...] = ()
 
 
 class Submitted(Protocol):
@@ -76,6 +100,7 @@ def read_answer(annotation: Mapping[str, Any]) -> Answer:
         prediction=annotation.get("parent_prediction"),
         created_at=datetime.fromisoformat(annotation["created_at"]),
         updated_at=datetime.fromisoformat(annotation["updated_at"]),
+        segments=read_segments(results),
     )
 
 
@@ -84,7 +109,7 @@ def _require_ours(annotation: object, results: object) -> None:
     wrong = ""
     if not isinstance(results, list) or not all(isinstance(one, Mapping) for one in results):
         wrong = "its result is no list of results"
-    elif results and not any(one.get("from_name") in KINDS for one in results):
+    elif results and not any(one.get("from_name") in (*KINDS, TURNS, TURN_TEXT) for one in results):
         wrong = "it answers none of our questions"
     else:
         known = {one.code for one in CHOICES}
@@ -110,6 +135,29 @@ def _said(result: Mapping[str, Any], kind: str) -> list[str] | None:
     said = [said] if isinstance(said, str) else said
     is_text = isinstance(said, list) and all(isinstance(one, str) for one in said)
     return said if is_text else None
+
+
+def read_segments(results: Iterable[Mapping[str, Any]]) -> tuple[Segment, ...]:
+    """The turns in an annotation's results, by their start.
+
+    A turn is a stretch of the clip's audio with a speaker's label; its text is in another result of the same id.
+    """
+    turns: dict[str, tuple[float, float, str]] = {}
+    texts: dict[str, str] = {}
+    for one in results:
+        value, key = one.get("value") or {}, str(one.get("id", ""))
+        if one.get("from_name") == TURNS and one.get("to_name", AUDIO) == AUDIO:
+            start, end = value.get("start"), value.get("end")
+            if _is_number(start) and _is_number(end) and 0 <= start < end:
+                turns[key] = (float(start), float(end), str((value.get("labels") or [""])[0]))
+        elif one.get("from_name") == TURN_TEXT:
+            texts[key] = " ".join(_values([one], TURN_TEXT, "text")).strip()
+    found = [Segment(*turn, texts.get(key, "")) for key, turn in turns.items()]
+    return tuple(sorted(found, key=lambda one: (one.start, one.end, one.speaker)))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _values(results: Iterable[Mapping[str, Any]], control: str, kind: str) -> list[str]:

@@ -1,8 +1,13 @@
 """The jobs of annotation."""
 
+from functools import partial
 from typing import Any
 
-from annotation import checking, measuring, refreshing, rerouting, rounds, sync, transcribing
+from django.utils import timezone
+
+from annotation import checking, measuring, ml_events, refreshing, rerouting, rounds, sync, transcribing
+from annotation.label_studio import ProjectGone, patiently
+from annotation.ml_models import ConnectedProject
 from earmark.jobs.registry import Context, handler
 
 
@@ -29,6 +34,20 @@ def check_slips(context: Context, *, collection_id: int) -> dict[str, Any]:
 @handler(measuring.KIND)
 def measure_quality(context: Context, *, collection_id: int) -> dict[str, Any]:
     return measuring.measure(context, collection_id=collection_id)
+
+
+@handler(ml_events.KIND)
+def sync_connected(context: Context, *, connected_id: int) -> dict[str, Any]:
+    """Read what was submitted in somebody's own project."""
+    rows = ConnectedProject.objects.select_related("collection", "connected_by")
+    row = rows.filter(pk=connected_id).first()
+    if row is None:
+        return {}
+    try:
+        return patiently(partial(ml_events.sync_connected, row, context), wait=partial(rounds.pause, context))
+    except ProjectGone:
+        ConnectedProject.objects.filter(pk=row.pk).update(gone_at=timezone.now())
+        return {"gone": True}
 
 
 @handler("annotation.repair_round")

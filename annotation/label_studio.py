@@ -242,6 +242,10 @@ class LabelStudio:
         """The token with which people sign up to the organisation."""
         return str(self._send("GET", "/api/invite")["token"])
 
+    def renew_invitation(self) -> str:
+        """Another token for sign-ups: links with the one before open nothing any more."""
+        return str(self._send("POST", "/api/invite/reset-token")["token"])
+
     def _task_pages(
         self, project: int, filters: list[dict[str, Any]], parameters: dict[str, Any], *, size: int = PAGE
     ) -> Iterator[list[Task]]:

@@ -126,6 +126,9 @@ class Annotation(models.Model):
         _("time since the one before"), null=True, help_text=_("between submissions, idling left out")
     )
     slips = models.JSONField(_("possible slips"), default=list)
+    segments = models.JSONField(
+        _("turns"), default=list, help_text=_("start, end, speaker and text each, seconds into the clip")
+    )
     checked_at = models.DateTimeField(_("checked at"), null=True)
     created_at = models.DateTimeField(_("created at"))
     updated_at = models.DateTimeField(_("updated at"))
@@ -169,4 +172,4 @@ class AnnotationTally(Tally):
     annotator = models.CharField(max_length=150)
 
 
-from annotation import review_models, routing_models  # noqa: E402, F401  Django looks for models here
+from annotation import ml_models, review_models, routing_models  # noqa: E402, F401  Django looks for models here

@@ -15,11 +15,14 @@ from django.db import transaction
 from django.urls import reverse
 
 from annotation import project
+from annotation.context import page_of, surroundings
 from annotation.label_studio import LabelStudio, ProjectGone, Webhook
 from annotation.matching import Matched, match
 from annotation.models import Round
+from annotation.project import Surroundings
 from annotation.routing_models import Annotator, Pass, Queue
 from earmark.corpus.audio_links import clip_url
+from earmark.corpus.models import Clip
 from earmark.jobs.registry import Context
 from earmark.recognition.models import Hypothesis, ModelVersion
 
@@ -66,7 +69,13 @@ def _have_tasks(row: Round, context: Context, studio: LabelStudio, done: Publish
     for start in range(0, len(missing), BATCH):
         context.progress(start, len(missing))
         batch = missing[start : start + BATCH]
-        studio.import_tasks(known, [task_of(row, one, texts, start // BATCH) for one in batch])
+        around = surroundings(
+            [one.round_clip.clip for one in batch], model=texts.model, lifetime_seconds=AUDIO_LINK_SECONDS
+        )
+        studio.import_tasks(
+            known,
+            [task_of(row, one, texts, start // BATCH, around[one.round_clip.clip_id]) for one in batch],
+        )
         done.sent += len(batch)
     context.progress(len(missing), len(missing))
     if missing:
@@ -87,7 +96,7 @@ def _listed(studio: LabelStudio, known: int) -> Iterable[Mapping[str, Any]]:
 def passes_of(row: Round) -> Any:
     """The round's passes with what their tasks carry, in the order of the queue."""
     return row.passes.select_related(
-        "round_clip__clip", "round_clip__hypothesis", "annotator__user"
+        "round_clip__clip__recording", "round_clip__hypothesis", "annotator__user"
     ).order_by("place", "pk")
 
 
@@ -122,6 +131,7 @@ def project_settings(row: Round) -> dict[str, Any]:
     return project.settings(
         title=project.title(row.collection.name, row.number),
         description=f"Earmark round {row.pk} of {row.created_at:%Y-%m-%d %H:%M:%S.%f} UTC",
+        page=page_of(row.collection, Clip.objects.filter(round_clips__round=row)),
     )
 
 
@@ -164,7 +174,7 @@ def shown_model(row: Round) -> ModelVersion:
     return row.shown_model or row.model
 
 
-def task_of(row: Round, one: Pass, texts: Texts, batch: int) -> dict[str, Any]:
+def task_of(row: Round, one: Pass, texts: Texts, batch: int, around: Surroundings) -> dict[str, Any]:
     """The pass as a task."""
     clip, hypothesis = one.round_clip.clip, one.round_clip.hypothesis
     about = " · ".join(part for part in (clip.language, clip.dialect, f"{clip.seconds:.1f} s") if part)
@@ -179,6 +189,7 @@ def task_of(row: Round, one: Pass, texts: Texts, batch: int) -> dict[str, Any]:
         text="",
         model=texts.model.name,
         place=one.place,
+        around=around,
     )
     made["data"] |= {"pass": one.number, "for": address_of(one), "place": f"{one.place:09.6f}"}
     return {**made, "predictions": [texts.prediction(one)]}

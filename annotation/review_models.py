@@ -174,6 +174,30 @@ class Draft(models.Model):
         return self.text
 
 
+class Invitation(models.Model):
+    """A personal link with which an annotator gets an account in Label Studio; it opens nothing else."""
+
+    annotator = models.ForeignKey(
+        "annotation.Annotator", on_delete=models.CASCADE, related_name="invitations"
+    )
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    made_at = models.DateTimeField(_("made at"), auto_now_add=True)
+    expires_at = models.DateTimeField(_("expires at"))
+    opened_at = models.DateTimeField(
+        _("opened at"), null=True, help_text=_("when it first led to Label Studio")
+    )
+    accepted_at = models.DateTimeField(_("accepted at"), null=True)
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+
+    def __str__(self) -> str:
+        return str(self.annotator)
+
+
 class Incident(models.Model):
     """Something from outside that could not be taken as it came: kept whole, with what was wrong with it."""
 

@@ -16,6 +16,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from annotation.accounts_mapping import map_accounts_if_due
 from annotation.answers import Answer, read_answer
 from annotation.auditing import calibrate_if_due
 from annotation.label_studio import LabelStudio, ProjectGone, patiently
@@ -94,6 +95,7 @@ def _catch_up(row: Round, context: Context, studio: LabelStudio) -> Tally:
     reading = Reading(row, studio, context)
     if row.project_id is None:
         return reading.tally
+    map_accounts_if_due(row.collection, studio)
     newest = studio.last_update(row.project_id)
     for _ in range(PASSES):
         since = row.synced_until - OVERLAP if row.synced_until else None
@@ -248,6 +250,7 @@ def _write(one: Pass, answer: Answer, annotator: str, hypothesis: int | None) ->
             "text": answer.text,
             "was_skipped": answer.was_skipped,
             "quality": list(answer.quality),
+            "segments": [one.as_json() for one in answer.segments],
             "lead_seconds": answer.lead_seconds,
             "hypothesis_id": hypothesis,
             "is_blind": one.is_blind,

@@ -25,6 +25,7 @@ class FakeLabelStudio:
         self.failing: list[str] = []
         self.before: dict[str, Callable[[], None]] = {}
         self.now = START
+        self.renewed = 0
         self._ids: Iterator[int] = iter(range(1, 1_000_000))
 
     def __enter__(self) -> "FakeLabelStudio":
@@ -149,6 +150,15 @@ class FakeLabelStudio:
     def emails(self) -> dict[int, str]:
         self._called("emails")
         return dict(self.users)
+
+    def invitation(self) -> str:
+        self._called("invitation")
+        return f"invite-{self.renewed}"
+
+    def renew_invitation(self) -> str:
+        self._called("renew_invitation")
+        self.renewed += 1
+        return f"invite-{self.renewed}"
 
     # what people do there
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from annotation.answers import Verdict, read_answer, verdict
+from annotation.answers import Segment, Verdict, read_answer, read_segments, verdict
 from annotation.models import RoundClip
 
 Outcome = RoundClip.Outcome
@@ -55,6 +55,55 @@ def test_a_skip_has_no_result_and_maybe_no_time() -> None:
 def test_a_text_may_come_as_a_bare_string() -> None:
     result = [{"from_name": "transcription", "type": "textarea", "value": {"text": "hello"}}]
     assert read_answer(annotation(result=result)).text == "hello"
+
+
+def turn(key: str, start: object, end: object, speaker: str = "speaker_a", **changed: object) -> dict:
+    value = {"start": start, "end": end, "channel": 0, "labels": [speaker]}
+    return {"id": key, "from_name": "turns", "to_name": "audio", "type": "labels", "value": value} | changed
+
+
+def words(key: str, *texts: str) -> dict:
+    value = {"start": 0, "end": 1, "text": list(texts)}
+    return {"id": key, "from_name": "turn_text", "to_name": "audio", "type": "textarea", "value": value}
+
+
+def test_turns_come_with_their_texts_by_their_start() -> None:
+    results = [
+        words("b", "yes"),
+        turn("b", 4.5, 6, "speaker_b"),
+        turn("a", 0, 4.25),
+        words("a", "are", "you?"),
+    ]
+    answer = read_answer(annotation(result=[*annotation()["result"], *results]))
+    assert answer.segments == (
+        Segment(0.0, 4.25, "speaker_a", "are you?"),
+        Segment(4.5, 6.0, "speaker_b", "yes"),
+    )
+    assert answer.text == "turn it on", "the text of a turn is not the clip's"
+    assert answer.segments[0].as_json() == {
+        "start": 0.0,
+        "end": 4.25,
+        "speaker": "speaker_a",
+        "text": "are you?",
+    }
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        turn("a", 2, 2), turn("a", 3, 1), turn("a", -1, 2), turn("a", float("nan"), 2), turn("a", "1", 2),
+        turn("a", None, 2), turn("a", True, 2), turn("a", 0, float("inf")), turn("a", 0, 1, to_name="around"),
+        {"id": "a", "from_name": "turns", "to_name": "audio"}, words("a", "alone"),
+    ],
+)  # fmt: skip
+def test_what_is_no_turn_is_none(broken: dict) -> None:
+    assert read_segments([broken]) == ()
+
+
+def test_a_turn_may_have_neither_label_nor_text() -> None:
+    bare = turn("a", 0, 1)
+    del bare["value"]["labels"]
+    assert read_segments([bare]) == (Segment(0.0, 1.0, "", ""),)
 
 
 @pytest.mark.parametrize(

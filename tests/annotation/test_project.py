@@ -9,10 +9,12 @@ from annotation import project
 from annotation.answers import read_answer
 from earmark.demo.annotators import Submission
 
+EVERYTHING = project.Page(has_turns=True, glossary=("大埔墟", 'quotes " & <tags>'))
+
 
 @pytest.fixture(scope="module")
 def interface() -> LabelInterface:
-    return LabelInterface(project.label_config())
+    return LabelInterface(project.label_config(EVERYTHING))
 
 
 @pytest.mark.parametrize("text", ["turn it on", "打开灯", 'quotes " and <tags> & more', ""])
@@ -50,3 +52,31 @@ def test_titles_fit(name: str) -> None:
     title = project.title(name, 12)
     assert len(title) <= 50
     assert title.endswith(" · 12")
+
+
+def test_a_page_tells_its_version_also_where_somebody_changed_it() -> None:
+    for page in (project.Page(), EVERYTHING):
+        config = project.label_config(page)
+        assert project.version_of(config) == project.VERSION
+        assert project.version_of(config.replace('name="quality"', 'name="sound"')) == project.VERSION
+    assert project.version_of('<View className="earmark">') == 1
+    assert project.version_of("<View/>") == 0
+
+
+def test_what_is_around_a_clip_is_shown_and_bounded() -> None:
+    around = project.Surroundings("b" * 500, "a" * 500, "https://here/audio/clips/1.flac?sig=1.2&x", 2.0, 5.5)
+    made = project.task(
+        clip=1, round_id=1, batch=0, audio="https://here/a", about="", seconds=3.5, confidence=0.5, text="",
+        model="m", place=0.5, around=around,
+    )  # fmt: skip
+    data = made["data"]
+    assert len(data["before"]) < 200 > len(data["after"])
+    assert "2.0–5.5 s" in data["around"]
+    assert 'src="https://here/audio/clips/1.flac?sig=1.2&amp;x"' in data["around"]
+    assert data["config"] == project.VERSION
+
+
+def test_the_glossary_names_no_task_data() -> None:
+    assert project.glossary_lines(" $audio \n\n大埔墟\n") == ("＄audio", "大埔墟")
+    assert "大埔墟" in project.label_config(EVERYTHING)
+    assert "Labels" not in project.label_config(project.Page())

@@ -170,6 +170,18 @@ WRITE = [
     Row(path=f"{IN}policy/", needs=Role.VIEWER),
     Row(method="PUT", path=f"{IN}policy/", needs=Role.ADMIN, status=200),
     Row(path=f"{IN}policy/acts/", needs=Role.VIEWER),
+    Row(path=f"{IN}labelling-plan/", needs=Role.VIEWER),
+    Row(method="PUT", path=f"{IN}labelling-plan/", needs=Role.MANAGER),
+    Row(path=f"{IN}label-studio-accounts/", needs=Role.MANAGER),
+    Row(method="PUT", path=f"{IN}label-studio-accounts/", needs=Role.MANAGER, status=400),
+    Row(
+        method="POST",
+        path=f"{IN}invitations/",
+        needs=Role.MANAGER,
+        status=201,
+        body=lambda world: {"username": "annotator"},
+    ),
+    Row(path=f"{IN}connected-projects/", needs=Role.VIEWER),
     Row(path="models/{pk}/card/", needs=Role.VIEWER),
     Row(method="PUT", path=f"{IN}challenger/", needs=Role.MANAGER, status=400),
     Row(

@@ -20,7 +20,7 @@ from tests.web.factories import World
 
 pytestmark = pytest.mark.django_db
 
-OPEN = {"home", "login", "logout", "collection_new"}
+OPEN = {"home", "login", "logout", "collection_new", "join", "join_go"}
 """Addresses outside any collection; they have tests of their own below."""
 
 
@@ -80,6 +80,11 @@ def the_viewer(world: World) -> dict[str, Any]:
     return {"pk": world.collection.memberships.get(user=world.people["viewer"]).pk}
 
 
+def the_annotator(world: World) -> dict[str, Any]:
+    return {"pk": world.collection.memberships.get(user=world.people["annotator"]).pk}
+
+
+PLAN = {"known_percent": 5, "control_percent": 0, "idle_seconds": 60, "currency": "EUR"}
 ROUND = {"minutes": 1, "strategy": "annotation.acquisition.random", "audit_percent": 10, "seed": 3}
 COMPARISON = {"sample_seconds": 30}
 TRAINING = {
@@ -96,7 +101,7 @@ TABLE = [
         for name in (
             "collection", "clips", "rounds", "trainings", "models", "progress", "imports", "snapshots", "jobs",
             "people", "progress_confidence", "speakers", "corpus", "recordings", "transcriptions", "listen",
-            "comparisons", "automation",
+            "comparisons", "automation", "labelling",
         )
     ),
     Row("desk", Role.ANNOTATOR),
@@ -154,6 +159,11 @@ TABLE = [
     Row("training_log", Role.MANAGER, of=the_training),
     Row("training_dry_run", Role.ADMIN, "post", sent=TRAINING),
     Row("job_cancel", Role.ADMIN, "post", the_job, answers=302),
+    Row("labelling_set", Role.MANAGER, "post", sent=PLAN, answers=302),
+    Row("label_studio_token", Role.ANNOTATOR, "post"),
+    Row("accounts", Role.MANAGER),
+    Row("account_map", Role.MANAGER, "post"),
+    Row("account_invite", Role.MANAGER, "post", the_annotator),
     Row("person_set", Role.ADMIN, "post", sent={"username": "viewer", "role": "annotator"}, answers=302),
     Row("person_remove", Role.ADMIN, "post", the_viewer, answers=302),
 ]  # fmt: skip

@@ -35,7 +35,7 @@ from earmark.api.shown_clips import (
 from earmark.corpus.models import Clip
 
 
-class PassOut(serializers.Serializer[Any]):
+class WaitingPass(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     clip = serializers.IntegerField(source="round_clip.clip_id")
     round = serializers.IntegerField(source="round.number")
@@ -55,7 +55,7 @@ class TodayOut(serializers.Serializer[Any]):
 
 class DeskOut(serializers.Serializer[Any]):
     today = TodayOut()
-    waiting = PassOut(many=True, help_text="what was returned first, then in the order of the queue")
+    waiting = WaitingPass(many=True, help_text="what was returned first, then in the order of the queue")
 
 
 class ReturnedOut(serializers.Serializer[Any]):

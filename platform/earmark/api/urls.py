@@ -12,6 +12,7 @@ from earmark.api import (
     datasets,
     imports,
     jobs,
+    labelling,
     listening,
     model_cards,
     policies,
@@ -66,6 +67,10 @@ of_a_collection: list[URLPattern] = [
     path("listenings/", listening.Listenings.as_view(), name="listenings"),
     path("desk/", transcribing.OwnDesk.as_view(), name="desk"),
     path("review/", reviewing.ReviewQueue.as_view(), name="review-queue"),
+    path("labelling-plan/", labelling.Plan.as_view(), name="labelling-plan"),
+    path("label-studio-accounts/", labelling.StudioAccounts.as_view(), name="label-studio-accounts"),
+    path("invitations/", labelling.Invitations.as_view(), name="invitations"),
+    path("connected-projects/", labelling.ConnectedProjects.as_view(), name="connected-projects"),
     path("jobs/", jobs.Jobs.as_view(), name="jobs"),
 ]
 

@@ -30,6 +30,7 @@ class Environment:
     label_studio_public_url: str
     label_studio_api_key: str
     webhook_secret: str
+    audio_hosts: tuple[str, ...]
     model: str
     engine: str
     remote_hosts: tuple[str, ...]
@@ -88,6 +89,9 @@ def read(variables: Mapping[str, str]) -> Environment:
         label_studio_public_url=variables.get("LABEL_STUDIO_PUBLIC_URL", label_studio_url).rstrip("/"),
         label_studio_api_key=variables.get("LABEL_STUDIO_API_KEY", ""),
         webhook_secret=variables["EARMARK_WEBHOOK_SECRET"],
+        audio_hosts=tuple(
+            host for host in variables.get("EARMARK_AUDIO_HOSTS", "").replace(" ", "").split(",") if host
+        ),
         model=variables.get("EARMARK_MODEL", str(PROJECT / "models" / "glm-asr-tiny")),
         engine=variables.get("EARMARK_ENGINE", ""),
         remote_hosts=tuple(

@@ -145,6 +145,10 @@ CELERY_BEAT_SCHEDULE = {
     "turn loops": {"task": "earmark.loop.turn", "schedule": schedule(timedelta(seconds=30))},
     "fold tallies": {"task": "earmark.corpus.fold_tallies", "schedule": schedule(timedelta(seconds=30))},
     "check answers": {"task": "annotation.start_checks", "schedule": schedule(timedelta(seconds=30))},
+    "poll connected projects": {
+        "task": "annotation.poll_connected",
+        "schedule": schedule(timedelta(minutes=5)),
+    },
     "poll open rounds": {"task": "annotation.poll_open_rounds", "schedule": schedule(timedelta(seconds=60))},
     "look after open rounds": {
         "task": "annotation.look_after_open_rounds",

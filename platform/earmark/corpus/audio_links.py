@@ -12,24 +12,39 @@ from earmark.speech.errors import EarmarkError
 _signer = Signer(salt="earmark.corpus.clip-audio", sep=".")
 
 
-def clip_url(clip_id: int, *, lifetime_seconds: float) -> str:
-    """The absolute address of the clip's audio, open to whoever holds it for `lifetime_seconds` from now."""
+MARGIN_SECONDS = 2.0
+"""What is heard before and after a clip where somebody wants to know what it is part of."""
+
+
+def clip_url(clip_id: int, *, lifetime_seconds: float, margin: float = 0.0) -> str:
+    """The absolute address of the clip's audio, open to whoever holds it for `lifetime_seconds` from now.
+
+    With a `margin` in seconds it plays as much more on either side, where the recording has it.
+    """
     path = reverse("corpus:clip-audio", args=[clip_id])
-    return (
-        f"{settings.EARMARK.site_url}{path}?sig={sign(clip_id, expires=int(time.time() + lifetime_seconds))}"
-    )
+    signature = sign(clip_id, expires=int(time.time() + lifetime_seconds), margin=margin)
+    return f"{settings.EARMARK.site_url}{path}?sig={signature}"
 
 
-def sign(clip_id: int, *, expires: int) -> str:
-    """The signature that opens one clip until `expires` (Unix seconds)."""
-    return _signer.sign(f"{clip_id}.{expires}").partition(".")[2]
+def sign(clip_id: int, *, expires: int, margin: float = 0.0) -> str:
+    """The signature that opens one clip with that margin, a thousandth of a second at the finest, until `expires`.
+
+    `expires`: Unix seconds.
+    """
+    thousandths = round(margin * 1000)
+    wide = f".{thousandths}" if thousandths else ""
+    return _signer.sign(f"{clip_id}.{expires}{wide}").partition(".")[2]
 
 
-def check(clip_id: int, signature: str) -> None:
-    """Raise EarmarkError `corpus:link:invalid` or `corpus:link:expired` unless `signature` opens the clip now."""
+def check(clip_id: int, signature: str) -> float:
+    """How much more than the clip `signature` opens now, in seconds on either side.
+
+    Raises EarmarkError `corpus:link:invalid` or `corpus:link:expired` where it does not open the clip.
+    """
     try:
-        expires = int(_signer.unsign(f"{clip_id}.{signature}").rpartition(".")[2])
-    except (BadSignature, ValueError):
+        opened = _signer.unsign(f"{clip_id}.{signature}").split(".")[1:]
+        expires, margin = int(opened[0]), int(opened[1]) / 1000 if len(opened) > 1 else 0.0
+    except (BadSignature, ValueError, IndexError):
         raise EarmarkError(
             "corpus:link:invalid",
             _("This link does not open clip %(id)s.") % {"id": clip_id},
@@ -41,3 +56,4 @@ def check(clip_id: int, signature: str) -> None:
             _("The link to clip %(id)s has expired.") % {"id": clip_id},
             _("Open the task again from its round, or ask for a new link."),
         )
+    return margin

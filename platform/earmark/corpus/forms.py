@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from earmark.corpus import stored
+from earmark.corpus.margins import keep_wide_flac, wide_flac, wide_name
 from earmark.corpus.models import Clip
 from earmark.corpus.samples import clip_flac, clip_name, keep_flac
 from earmark.speech.audio import read_flac
@@ -42,21 +43,27 @@ class Served:
     size: int
 
 
-def served(clip: Clip, form: Form) -> Served:
-    """The clip in that form, made now if it was never asked for. Raises EarmarkError `corpus:audio:...`."""
-    name = form_name(clip, form)
+def served(clip: Clip, form: Form, *, margin: float = 0.0) -> Served:
+    """The clip in that form, made now if it was never asked for. Raises EarmarkError `corpus:audio:...`.
+
+    With a `margin` in seconds it is as much wider on either side: see `earmark.corpus.margins`.
+    """
+    name = form_name(clip, form, margin=margin)
     size = stored.size(name)
     if size is None:
-        if form.make is None:
-            keep_flac(clip)
+        if form.make is not None:
+            flac = wide_flac(clip, margin) if margin else clip_flac(clip)
+            stored.keep_bytes(name, form.make(read_flac(flac)))
+        elif margin:
+            keep_wide_flac(clip, margin)
         else:
-            stored.keep_bytes(name, form.make(read_flac(clip_flac(clip))))
+            keep_flac(clip)
         size = stored.size(name)
     assert size is not None
     return Served(name, size)
 
 
-def form_name(clip: Clip, form: Form) -> str:
+def form_name(clip: Clip, form: Form, *, margin: float = 0.0) -> str:
     """Where in the storage the clip is kept in that form."""
-    name = clip_name(clip)
+    name = wide_name(clip, margin) if margin else clip_name(clip)
     return name if form is FLAC else f"{name.removesuffix(FLAC.ending)}.{form.version}{form.ending}"

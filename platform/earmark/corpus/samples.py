@@ -78,7 +78,7 @@ def clip_flac(clip: Clip) -> bytes:
         keep_flac(clip)
         held = stored.read(clip_name(clip))
     if held is None:
-        raise _unknown(clip)
+        raise unknown(clip)
     return held
 
 
@@ -89,10 +89,11 @@ def keep_flac(clip: Clip) -> None:
         return
     _cut_around(clip)
     if stored.size(clip_name(clip)) is None:
-        raise _unknown(clip)
+        raise unknown(clip)
 
 
-def _unknown(clip: Clip) -> EarmarkError:
+def unknown(clip: Clip) -> EarmarkError:
+    """The error for a clip whose recording no longer has it."""
     return EarmarkError(
         "corpus:clip:unknown", f"Clip {clip.pk} is no longer there.", "Read the recording's clips again."
     )
@@ -127,7 +128,7 @@ def _cut_around(clip: Clip) -> None:
     for each clip would take an hour per hour. Windows begin at the same places whichever clip is asked for, so that the
     same clip is the same bytes each time.
     """
-    recording, window = clip.recording, _window_of(clip)
+    recording, window = clip.recording, window_of(clip)
     wanted: dict[int | None, set[Stretch]] = {}
     for other in recording.clips.filter(start__gte=window.start_seconds, start__lt=window.end / SAMPLE_RATE):
         wanted.setdefault(other.channel, set()).add(stretch_of(other))
@@ -141,7 +142,8 @@ def _cut_around(clip: Clip) -> None:
                 stored.keep_bytes(flac_name(recording, stretch, channel), write_flac(piece))
 
 
-def _window_of(clip: Clip) -> Stretch:
+def window_of(clip: Clip) -> Stretch:
+    """The part of the clip's recording that is cut in one pass."""
     recording = clip.recording
     if not can_be_entered(recording.format):
         return Stretch(0, MAX_RECORDING_SECONDS * SAMPLE_RATE)

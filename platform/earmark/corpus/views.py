@@ -92,7 +92,8 @@ def _answer(request: HttpRequest, clip_id: int, form: Form) -> HttpResponse:
         return _preflight()
     if request.method not in METHODS:
         return HttpResponseNotAllowed(METHODS)
-    return _send(request, form, served(_permitted(request, clip_id), form))
+    clip, margin = _permitted(request, clip_id)
+    return _send(request, form, served(clip, form, margin=margin))
 
 
 def _preflight() -> HttpResponse:
@@ -104,17 +105,21 @@ def _preflight() -> HttpResponse:
     return response
 
 
-def _permitted(request: HttpRequest, clip_id: int) -> Clip:
-    """The clip, if the request may hear it. Strangers do not learn which clips there are."""
+def _permitted(request: HttpRequest, clip_id: int) -> tuple[Clip, float]:
+    """The clip, if the request may hear it, and the margin it may hear around it, in seconds.
+
+    A link has its margin signed into it; members ask for `?margin=2`, the only one there is. Strangers do not learn
+    which clips there are.
+    """
     clips = Clip.objects.select_related("recording", "collection")
     signature = request.GET.get("sig")
     if signature:
-        audio_links.check(clip_id, signature)
+        margin = audio_links.check(clip_id, signature)
         clip = clips.filter(pk=clip_id).first()
         if clip is None:
             message = _("Clip %(id)s is no longer there.") % {"id": clip_id}
             raise EarmarkError("corpus:clip:unknown", message, _("Sync the round to drop its task."))
-        return clip
+        return clip, margin
     clip = clips.filter(pk=clip_id).first() if request.user.is_authenticated else None
     if clip is None or role_of(request.user, clip.collection) is None:
         raise EarmarkError(
@@ -122,7 +127,7 @@ def _permitted(request: HttpRequest, clip_id: int) -> Clip:
             _("Clip %(id)s is not open to you.") % {"id": clip_id},
             _("Sign in as a member of its collection, or use a signed link."),
         )
-    return clip
+    return clip, audio_links.MARGIN_SECONDS if request.GET.get("margin") == "2" else 0.0
 
 
 def _send(request: HttpRequest, form: Form, kept: Served) -> HttpResponse:

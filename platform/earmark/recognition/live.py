@@ -72,7 +72,28 @@ def start_listening(
             _("%(n)s recordings of yours are being heard.") % {"n": MOST_AT_ONCE},
             _("Wait until one of them is done, or stop it."),
         )
-    key = uuid.uuid4()
+    return listen_to(
+        key=uuid.uuid4(), model=model, collection=collection, by=by, audio=audio, size=size, name=name,
+        language=language,
+    )  # fmt: skip
+
+
+def listen_to(
+    *,
+    key: uuid.UUID,
+    model: ModelVersion,
+    collection: Collection,
+    by: User,
+    audio: IO[bytes],
+    size: int,
+    name: str,
+    language: str = AUTO,
+) -> Listening:
+    """Let `model` hear `audio`, however much `by` lets it hear already; `key` names the listening.
+
+    Raises EarmarkError `recognition:listen:too-large` and `:empty`, and IntegrityError where there is one of that key.
+    """
+    check_size(size)
     one = Listening.objects.create(
         key=key, collection=collection, model=model, created_by=by, name=_shown(name), language=language,
         audio=f"{FOLDER}/{key.hex}", bytes=size,

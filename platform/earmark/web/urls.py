@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from earmark.web import sign_in
 from earmark.web.views import (
+    accounts,
     automation,
     calibration,
     clip,
@@ -16,6 +17,8 @@ from earmark.web.views import (
     home,
     imports,
     jobs,
+    joining,
+    labelling,
     listen,
     models,
     people,
@@ -94,6 +97,12 @@ in_collection = [
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/<int:pk>/", jobs.job, name="job"),
     path("jobs/<int:pk>/cancel/", jobs.job_cancel, name="job_cancel"),
+    path("labelling/", labelling.labelling, name="labelling"),
+    path("labelling/set/", labelling.labelling_set, name="labelling_set"),
+    path("labelling/token/", labelling.label_studio_token, name="label_studio_token"),
+    path("accounts/", accounts.accounts, name="accounts"),
+    path("accounts/map/", accounts.account_map, name="account_map"),
+    path("accounts/<int:pk>/invite/", accounts.account_invite, name="account_invite"),
     path("people/", people.people, name="people"),
     path("people/<int:pk>/remove/", people.person_remove, name="person_remove"),
     path("people/set/", people.person_set, name="person_set"),
@@ -103,6 +112,8 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("sign-in/", sign_in.SignIn.as_view(), name="login"),
     path("sign-out/", sign_in.SignOut.as_view(), name="logout"),
+    path("join/<str:token>/", joining.join, name="join"),
+    path("join/<str:token>/go/", joining.join_go, name="join_go"),
     path("collections/new/", home.collection_new, name="collection_new"),
     path("c/<slug:slug>/", include(in_collection)),
 ]
