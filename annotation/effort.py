@@ -76,6 +76,11 @@ class RoundCost:
     hourly_cost: float | None = None
 
     @property
+    def spent_seconds(self) -> float:
+        """Seconds of everybody's work that were timed."""
+        return self.work.client_seconds + self.review_seconds
+
+    @property
     def hours(self) -> float:
         """Hours of everybody's work. What was not timed counts like what was."""
         timed = self.work.client_seconds

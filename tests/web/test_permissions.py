@@ -99,6 +99,9 @@ TABLE = [
             "comparisons", "automation",
         )
     ),
+    Row("quality", Role.ANNOTATOR),
+    Row("quality_csv", Role.ANNOTATOR),
+    Row("quality_measure", Role.REVIEWER, "post", answers=302),
     Row("clip", Role.VIEWER, of=a_clip),
     Row("round", Role.VIEWER, of=the_round),
     Row("training", Role.VIEWER, of=the_training),

@@ -69,6 +69,8 @@ JOBS: Final[Names] = {
     "champion.follow": _("Clips shown as the champion heard them"),
     "annotation.open_round": _("Opening of a round"),
     "annotation.sync": _("Sync with Label Studio"),
+    "annotation.check_slips": _("Looking for slips"),
+    "annotation.measure_quality": _("Measuring of people"),
     "datasets.export": _("Export"),
     "training_jobs.train": _("Training"),
     "training_jobs.evaluate": _("Evaluation"),
