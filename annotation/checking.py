@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotation import slips
+from annotation.measuring import start_measuring
 from annotation.models import Annotation, RoundClip
 from annotation.project import SILENCE, UNINTELLIGIBLE
 from annotation.requesting import request_reviews
@@ -37,6 +38,8 @@ KIND = "annotation.check_slips"
 BATCH = 32
 WAIT_SECONDS = 10.0
 """Answers of a few seconds share one check, so that a model is asked for many at a time."""
+MEASURED_AFTER_SECONDS = 300.0
+"""Answers of some minutes share one measuring of the people who gave them."""
 
 
 def unchecked(collection: Collection) -> QuerySet[Annotation]:
@@ -74,6 +77,7 @@ def check_slips(context: Context, *, collection_id: int) -> dict[str, Any]:
     champion = holder(collection, Alias.Name.CHAMPION)
     aligner: Fitting | None = None
     checked = doubted = 0
+    measures = False
     while batch := _next(collection):
         if checked == 0 and champion:
             aligner = fitting(champion)
@@ -82,8 +86,16 @@ def check_slips(context: Context, *, collection_id: int) -> dict[str, Any]:
         found = {one.pk: _slips_of(one, heard.get(one.round_clip.clip_id), aligner) for one in batch}
         _write(collection, batch, found)
         checked += len(batch)
+        measures |= any(map(_tells_of_people, batch))
         doubted += sum(map(bool, found.values()))
+    if measures:
+        start_measuring(collection, delay_seconds=MEASURED_AFTER_SECONDS)
     return {"checked": checked, "doubted": doubted}
+
+
+def _tells_of_people(answer: Annotation) -> bool:
+    """Whether the answer says something of how often people err: others answer the clip, too, or its text is known."""
+    return answer.round_clip.wanted > 1 or answer.round_clip.reason == RoundClip.Reason.KNOWN
 
 
 def _next(collection: Collection) -> list[Annotation]:

@@ -106,7 +106,7 @@ def decide(
     made = Decision.objects.create(
         round_clip=row,
         kind=kind,
-        annotation=annotation,
+        annotation=annotation or _only_answer(row),
         text=(text or "").strip(),
         reason_code=reason_code,
         note=note.strip(),
@@ -147,6 +147,12 @@ def _check(row: RoundClip, kind: str, expected: str, annotation: Annotation | No
             f"Annotation {annotation.pk} is not an answer to clip {row.clip_id} in this round.",
             "Choose one of the answers that are shown.",
         )
+
+
+def _only_answer(row: RoundClip) -> Annotation | None:
+    """The answer a decision is about where only one person gave any: it counts in their figures."""
+    answers = list(row.annotations.filter(deleted_at=None).order_by("-updated_at", "-pk"))
+    return answers[0] if len({one.annotator for one in answers}) == 1 else None
 
 
 def _accepted(row: RoundClip, annotation: Annotation | None) -> str:

@@ -66,7 +66,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class RoundCost:
-    """What one round took and brought. Seconds of work by annotators and by reviewers; `cost` None without a price."""
+    """What one round took and brought. Seconds of work by annotators and by reviewers."""
 
     number: int
     labelled: int
@@ -74,6 +74,11 @@ class RoundCost:
     work: Work = field(default_factory=Work)
     review_seconds: float = 0.0
     hourly_cost: float | None = None
+
+    @property
+    def spent_seconds(self) -> float:
+        """Seconds of everybody's work that were timed."""
+        return self.work.client_seconds + self.review_seconds
 
     @property
     def hours(self) -> float:
@@ -85,7 +90,9 @@ class RoundCost:
 
     @property
     def cost(self) -> float | None:
-        return None if self.hourly_cost is None else self.hours * self.hourly_cost
+        """None without a price, and where labels came of work nobody timed."""
+        is_timed = self.work.timed > 0 or self.review_seconds > 0 or not self.labelled
+        return self.hours * self.hourly_cost if self.hourly_cost is not None and is_timed else None
 
     @property
     def cost_per_labelled_hour(self) -> float | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from random import Random
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from annotation.models import Annotation, RoundClip
 from annotation.review_models import Decision, LabellingPlan, QualityReport, ReviewRequest
@@ -14,13 +14,22 @@ BY_SEVERAL = (Reference.Kind.CONSENSUS, Reference.Kind.ADJUDICATED)
 
 
 def reason_for(
-    *, slips: int, error_rate: float | None, above: float | None, drawn: float, share: float
+    *,
+    slips: int,
+    error_rate: float | None,
+    above: float | None,
+    drawn: float,
+    share: float,
+    was_returned: bool = False,
 ) -> tuple[Reason, float] | None:
     """Why a label is to be reviewed, and how urgently; None when it need not. Pure.
 
     `slips`: how many are possible; `error_rate` of who wrote it, None while nobody knows; `drawn` in [0, 1): reviewed
-    at random below `share`. Possible slips weigh most, then people by how often they err.
+    at random below `share`; `was_returned`: a reviewer had given it back. What comes back weighs most, then possible
+    slips, then people by how often they err.
     """
+    if was_returned:
+        return Reason.RETURNED, 3.0
     if slips:
         return Reason.SLIPS, 2.0 + min(slips, 9) / 10
     if above is not None and error_rate is not None and error_rate > above:
@@ -42,9 +51,11 @@ def request_reviews(collection: Collection, clips: QuerySet[RoundClip]) -> int:
     plan = LabellingPlan.objects.filter(collection=collection).first() or LabellingPlan(collection=collection)
     rates = error_rates(collection)
     labelled = clips.filter(outcome=RoundClip.Outcome.LABELLED).exclude(reason=RoundClip.Reason.KNOWN)
-    decided = Decision.objects.filter(round_clip=OuterRef("pk")).exclude(kind=Decision.Kind.RETURN)
+    made = Decision.objects.filter(round_clip=OuterRef("pk"))
+    newest = Subquery(made.order_by("-pk").values("kind")[:1])
     several = Reference.objects.filter(clip=OuterRef("clip"), is_current=True, kind__in=BY_SEVERAL)
-    rows = labelled.filter(~Exists(decided)).annotate(by_several=Exists(several)).select_related("round")
+    open_to = labelled.annotate(newest=newest, by_several=Exists(several))
+    rows = open_to.filter(Q(newest=None) | Q(newest=Decision.Kind.RETURN)).select_related("round")
     answers = _answers(rows)
     asked = 0
     for one in rows:
@@ -56,6 +67,7 @@ def request_reviews(collection: Collection, clips: QuerySet[RoundClip]) -> int:
             above=plan.review_above,
             drawn=Random(f"{one.round.seed}:review:{one.pk}").random(),
             share=plan.review_share,
+            was_returned=one.newest == Decision.Kind.RETURN,
         )
         if found:
             reason, weight = found

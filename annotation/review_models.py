@@ -106,6 +106,7 @@ class ReviewRequest(models.Model):
         SLIPS = "slips", _("possible slips")
         ANNOTATOR = "annotator", _("its annotator often errs")
         RANDOM = "random", _("drawn at random")
+        RETURNED = "returned", _("sent again after it was returned")
 
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="+", db_index=False)
     round_clip = models.OneToOneField(

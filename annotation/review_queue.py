@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import F, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, QuerySet, Value
 
 from annotation.deciding import version_of
 from annotation.models import Annotation, Round, RoundClip
@@ -78,8 +78,8 @@ def waiting(
     """
     rows = _disagreed(collection) if queue == Queue.ADJUDICATION else _requested(collection)
     if without:
-        own = Annotation.objects.filter(annotator=without, deleted_at=None)
-        rows = rows.exclude(pk__in=own.values("round_clip_id"))
+        own = Annotation.objects.filter(round_clip=OuterRef("pk"), annotator=without, deleted_at=None)
+        rows = rows.filter(~Exists(own))
     if skip:
         rows = rows.exclude(pk__in=skip)
     found = rows.values_list(

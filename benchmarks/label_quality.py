@@ -34,8 +34,8 @@ MADE = ("left_out", "added", "wrong")
 PAGE = """
 **People.** {people} made-up annotators with error rates from {least:.1%} to {most:.0%} of words (Chinese: characters)
 label {clips} clips of one to three demo sentences, each clip three of them drawn at random, in English and in Chinese,
-{seeds} seeds. They mistype as people do (`earmark.demo.mistakes`), write other words, leave some out, add some; three in
-a hundred words are hard: everyone errs there four times as often, and in three cases of five in the same way.
+{seeds} seeds. They mistype as people do (`earmark.demo.mistakes`), write other words, leave some out, add some; three
+in a hundred words are hard: everyone errs there four times as often, and in three cases of five in the same way.
 
 - `worst_relative_error`: how far the error rate estimated without any truth (`annotation.reliability`) is from the rate
   over the very texts the person wrote, for the person furthest off; goal 0.2. `within_20_percent`: the share of all
@@ -46,11 +46,11 @@ a hundred words are hard: everyone errs there four times as often, and in three 
 - `consensus_error`: error rate of the weighted vote on all clips, whether there was a majority everywhere or not;
   `over_single`: that over the mean error of one annotator, goal 0.5. `accepted_error`, `accepted_share`: of the clips
   with a majority of two people in every place, which need no adjudication.
-- Baselines: `single_error`, one annotator; `unweighted`, the vote with all people alike; `agreement_only`, each person's
-  estimate from how often they differ from the plain vote, as `worst_relative_error`.
+- Baselines: `single_error`, one annotator; `unweighted`, the vote with all people alike; `agreement_only`, each
+  person's estimate from how often they differ from the plain vote, as `worst_relative_error`.
 
-**Slips.** {spoken} spoken clips a seed of the demo voices, clean, with noise of 5 to 15 dB, and of dialects the model never
-heard, transcribed by the demo model; each true text as it is, and with one word left out, added, or replaced by
+**Slips.** {spoken} spoken clips a seed of the demo voices, clean, with noise of 5 to 15 dB, and of dialects the model
+never heard, transcribed by the demo model; each true text as it is, and with one word left out, added, or replaced by
 another. `slip_recall`: slips that are told; `slip_false_alarms`: true texts that are doubted although the person was
 right, so most often where the champion was wrong; `slip_precision`: at one slip in twenty answers. By kind and by
 condition. Baseline: every difference from what was heard is told. A model doubts in a dialect it does not know seldom,
@@ -87,7 +87,7 @@ def main() -> None:
                 known=KNOWN,
                 all_people=len(people.apart),
                 spoken=spoken,
-            ),  # fmt: skip
+            ),
         ),
         quick=quick,
     )
@@ -118,12 +118,8 @@ class People:
             self.apart.append((rate, alone[person].error_rate / true - 1))
             self.with_known.append(helped[person].error_rate / true - 1)
             self.covered.append(alone[person].low <= true <= alone[person].high)
-            mine = [
-                (text, one.said.texts[person])
-                for text, one in zip(plain, clips, strict=True)
-                if person in one.said.texts
-            ]
-            self.plain.append(error_rate(count_errors(*pair, language) for pair in mine) / true - 1)
+            voted = [Labelled(text, one.said) for text, one in zip(plain, clips, strict=True)]
+            self.plain.append(error_rate(_counts(voted, person, language)) / true - 1)
         self._vote(clips, language, alone, plain)
 
     def _vote(

@@ -219,8 +219,23 @@ def test_what_is_decided_is_not_asked_again(world: Answered) -> None:
     LabellingPlan.objects.create(collection=world.collection, review_share=1.0)
     row = world.labelled(0, "anna", "turn on")
     by = world.person("rita", Role.REVIEWER)
-    decided = Decision.objects.create(round_clip=row, kind=Decision.Kind.ACCEPT, by=by)
+    Decision.objects.create(round_clip=row, kind=Decision.Kind.ACCEPT, by=by)
     assert reviewed(world) == {}
     Decision.objects.create(round_clip=row, kind=Decision.Kind.RETURN, by=by)
-    decided.delete()
-    assert reviewed(world) == {row.clip_id: "random"}
+    assert reviewed(world) == {row.clip_id: "returned"}, "whoever gave it back sees what came"
+    Decision.objects.create(round_clip=row, kind=Decision.Kind.CORRECT, by=by)
+    ReviewRequest.objects.update(settled_at=world.now)
+    assert reviewed(world) == {}
+
+
+@pytest.mark.usefixtures("without_aligner")
+def test_people_are_measured_after_answers_that_tell_of_them(world: Answered) -> None:
+    world.answer(world.asked(0), "anna", "turn on the light")
+    check(world)
+    assert not Job.objects.filter(kind="annotation.measure_quality").exists()
+    for place, fields in ((1, {"wanted": 2}), (2, {"reason": RoundClip.Reason.KNOWN})):
+        world.answer(world.asked(place, **fields), "anna", "turn on the light")  # type: ignore[arg-type]
+        check(world)
+        job = Job.objects.get(kind="annotation.measure_quality")
+        assert job.arguments == {"collection_id": world.collection.pk}
+        job.delete()

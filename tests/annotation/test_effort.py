@@ -46,6 +46,7 @@ def test_a_round_costs_its_hours_and_answers_without_a_time_count_like_others() 
     both = total_cost([round, round])
     assert (both.hours, both.cost, both.labelled, both.work.timed) == (4.0, 120.0, 40, 20)
     assert total_cost([]).cost is None
+    assert RoundCost(1, 20, 40.0, Work(answers=20), hourly_cost=30.0).cost is None, "nobody timed it"
     assert Work().pace is None
 
 

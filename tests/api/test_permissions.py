@@ -56,6 +56,9 @@ READ = [
     )
 ]  # fmt: skip
 WRITE = [
+    Row(path=f"{IN}quality/", needs=Role.ANNOTATOR),
+    Row(method="POST", path=f"{IN}quality/", needs=Role.REVIEWER, status=202),
+    Row(path=f"{IN}effort/", needs=Role.REVIEWER),
     Row(method="POST", path=f"{IN}imports/", needs=Role.MANAGER, status=202, body=audio, format="multipart"),
     Row(method="POST", path=f"{IN}imports/server/", needs=Role.ADMIN, status=400),
     Row(method="POST", path="imports/{pk}/retry/", needs=Role.MANAGER, status=202),

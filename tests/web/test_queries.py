@@ -43,6 +43,8 @@ MOST = {
     "calibration": 15,
     "progress": 13,
     "progress_confidence": 7,
+    "quality": 22,
+    "quality_csv": 11,
     "listen": 7,
     "transcriptions": 13,
     "transcription": 10,

@@ -86,6 +86,8 @@ JOBS: Final[Names] = {
     "annotation.refresh_predictions": _("New texts for open tasks"),
     "annotation.reroute": _("Giving out of passes anew"),
     "annotation.repair_round": _("Repair of a round in Label Studio"),
+    "annotation.check_slips": _("Looking for slips"),
+    "annotation.measure_quality": _("Measuring of people"),
     "datasets.export": _("Export"),
     "training_jobs.train": _("Training"),
     "training_jobs.evaluate": _("Evaluation"),
