@@ -34,7 +34,9 @@ def annotators(username: str | None, slug: str | None, as_json: bool, **given: A
         user = User.objects.filter(username=username).first()
         if user is None:
             raise EarmarkError(
-                "accounts:person:unknown", f"There is no person {username!r}.", "Make them with `earmark member`."
+                "accounts:person:unknown",
+                f"There is no person {username!r}.",
+                "Make them with `earmark member`.",
             )
         set_annotator(collection=collection, user=user, by=None, **_fields(given))
     found = Annotator.objects.filter(collection=collection).select_related("user")
