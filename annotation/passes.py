@@ -62,9 +62,9 @@ def _want(clips: Iterable[RoundClip], given: Iterable[Given]) -> None:
     wanted: dict[int, int] = {}
     for one in given:
         wanted[one.clip] = max(wanted.get(one.clip, 0), one.number)
-    changed = [one for one in clips if one.wanted != wanted.get(one.clip_id, one.wanted)]
-    for one in changed:
-        one.wanted = wanted[one.clip_id]
+    changed = [place for place in clips if place.wanted != wanted.get(place.clip_id, place.wanted)]
+    for place in changed:
+        place.wanted = wanted[place.clip_id]
     RoundClip.objects.bulk_update(changed, ["wanted"], batch_size=BATCH)
 
 

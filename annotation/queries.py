@@ -122,15 +122,16 @@ def project_url(round: Round) -> str | None:
 
 
 def queue_url(annotator: Annotator, round: Round) -> str | None:
-    """Where the annotator labels what is theirs in the round; the whole project where nothing is given out.
+    """Where the annotator labels what is theirs in the round; the whole project where its clips are anybody's.
 
-    None before there is anything for them in Label Studio.
+    None while there is nothing for them in Label Studio.
     """
-    found = Queue.objects.filter(round=round, annotator=annotator).first()
-    if round.project_id is None or (found is None and Pass.objects.filter(annotator=annotator).exists()):
+    if round.project_id is None:
         return None
+    found = Queue.objects.filter(round=round, annotator=annotator).first()
     if found is None:
-        return project_url(round)
+        is_anybodys = not Pass.objects.filter(round=round).exclude(routing=Pass.Routing.OPEN).exists()
+        return project_url(round) if is_anybodys else None
     address = settings.EARMARK.label_studio_public_url
     return f"{address}/projects/{round.project_id}/data?tab={found.view_id}&labeling=1"
 

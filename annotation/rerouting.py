@@ -163,8 +163,9 @@ def _apply(
             **routing_of(told, has_people=has_people),
         )
         done.added += 1
-    if _is_untouched(one, movable) and (numbers := [each.number for each in given]):
-        RoundClip.objects.filter(pk=one.pk).exclude(wanted=max(numbers)).update(wanted=max(numbers))
+    most = max((each.number for each in given), default=one.wanted)
+    if _is_untouched(one, movable) and one.wanted != most:
+        RoundClip.objects.filter(pk=one.pk).update(wanted=most)
 
 
 def reroute_where_due(*, now: datetime) -> list[Job]:

@@ -181,7 +181,8 @@ def route(
                 person = desk.soonest(able[one.clip], taken, one)
             because = why_nobody(people, one, rule) if person is None else None
             given.append(Given(one.clip, number, _is_blind(rule, number), person, because))
-            taken |= {person} - {None}
+            if person is not None:
+                taken.add(person)
     return sorted(given, key=lambda one: (one.clip, one.number))
 
 

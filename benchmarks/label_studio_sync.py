@@ -193,10 +193,7 @@ def killed(size: Size, push_seconds: float) -> int:
         time.sleep(rng.uniform(0.1, push_seconds * 2 / size.kills + 0.5))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        row.refresh_from_db()
-        print(f"killed: {tasks_there(row) if row.project_id else 0} tasks there", flush=True)
     open_round(Quiet(), round_id=row.pk)
-    row.refresh_from_db()
     return tasks_there(row)
 
 

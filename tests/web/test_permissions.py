@@ -9,6 +9,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
+from annotation.routing_models import RoutingRule
 from earmark.accounts.models import User
 from earmark.accounts.roles import Role
 from earmark.speech.segmentation import SegmentationSettings
@@ -76,6 +77,11 @@ def the_comparison(world: World) -> dict[str, Any]:
     return {"pk": a_comparison(*world.models, world.test_set).pk}
 
 
+def the_rule(world: World) -> dict[str, Any]:
+    rule, _ = RoutingRule.objects.get_or_create(collection=world.collection, position=0, name="a rule")
+    return {"pk": rule.pk}
+
+
 def the_viewer(world: World) -> dict[str, Any]:
     return {"pk": world.collection.memberships.get(user=world.people["viewer"]).pk}
 
@@ -136,6 +142,13 @@ TABLE = [
     Row("round_new", Role.MANAGER, "post", sent=ROUND, answers=302),
     Row("round_sync", Role.MANAGER, "post", the_round, answers=302),
     Row("round_close", Role.MANAGER, "post", the_round, answers=302),
+    Row("round_repair", Role.MANAGER, "post", the_round, answers=302),
+    Row("annotators", Role.VIEWER),
+    Row("annotator_set", Role.MANAGER, "post", sent={"person": "1", "daily_minutes": "30"}, answers=200),
+    Row("routing", Role.VIEWER),
+    Row("rule_set", Role.ADMIN, "post", sent={"name": "twice", "people": 2, "share_percent": 100}, answers=302),
+    Row("rule_move", Role.ADMIN, "post", of=the_rule, answers=302),
+    Row("incidents", Role.MANAGER),
     Row("calibration", Role.VIEWER, of=the_base),
     Row("model_calibrate", Role.MANAGER, "post", the_base, answers=302),
     Row("model_promote", Role.MANAGER, "post", the_base, answers=302),

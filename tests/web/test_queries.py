@@ -30,7 +30,7 @@ MOST = {
     "recordings": 8,
     "clip": 16,
     "rounds": 8,
-    "round": 16,
+    "round": 18,
     "trainings": 8,
     "training": 18,
     "training_log": 7,
@@ -54,6 +54,9 @@ MOST = {
     "jobs": 7,
     "job": 7,
     "people": 7,
+    "annotators": 9,
+    "routing": 13,
+    "incidents": 8,
 }
 """Queries a page may take, those of session, person, collection and role included."""
 

@@ -4,6 +4,7 @@ import math
 import secrets
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.request import Request
@@ -20,6 +21,7 @@ from earmark.api.filters import AnnotationFilter, RoundClipFilter, RoundFilter
 from earmark.api.idempotency import once_per_key
 from earmark.api.jobs import Accepted, accepted
 from earmark.api.pagination import ById, NewestFirst
+from earmark.corpus.access import role_of
 
 MOST_SECONDS = 1_000 * 3600.0
 """The largest budget of one round: a thousand hours."""
@@ -147,10 +149,17 @@ class RoundClips(PartsOf, generics.ListAPIView[RoundClip]):
 
     whole = Round.objects.select_related("collection")
     part_of = "round"
+    target: Round
     queryset = RoundClip.objects.prefetch_related("passes")
     serializer_class = RoundClipOut
     filterset_class = RoundClipFilter
     pagination_class = ById
+
+    def get_queryset(self) -> QuerySet[RoundClip]:
+        """Clips whose answer is known are hidden from those whom they measure."""
+        rows = super().get_queryset()
+        role = role_of(self.person, self.target.collection) if not self.is_being_described else None
+        return rows if role and role.covers(Role.REVIEWER) else rows.exclude(reason=RoundClip.Reason.KNOWN)
 
 
 class RoundAnnotations(PartsOf, generics.ListAPIView[Annotation]):

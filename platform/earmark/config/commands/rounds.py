@@ -71,6 +71,23 @@ def close(number: int | None, slug: str | None, as_json: bool) -> None:
     say({"round": row.number, "status": "closed"}, as_json=as_json)
 
 
+@click.command(name="repair-round")
+@click.argument("number", type=int, required=False)
+@collection_option
+@platform_command
+def repair_round(number: int | None, slug: str | None, as_json: bool) -> None:
+    """Put the Label Studio project of round NUMBER right from what is known here.
+
+    A deleted project or task is made again, addresses, queues, label configuration and webhook are put back. What was
+    answered stays.
+    """
+    from annotation.rounds import start_repair
+
+    row = _find(slug, number)
+    finished = follow(start_repair(round=row), f"repair round {row.number}", as_json=as_json)
+    say({"round": row.number, **finished.result}, as_json=as_json)
+
+
 def _find(slug: str | None, number: int | None) -> "Round":
     collection = find_collection(slug)
     rounds = collection.rounds.all()

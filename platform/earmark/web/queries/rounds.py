@@ -11,7 +11,7 @@ from annotation.project import UNINTELLIGIBLE
 from annotation.queries import Progress
 from earmark.corpus.models import Collection
 
-SHOWN = ("labelled", "unintelligible", "skipped", "returned", "waiting")
+SHOWN = ("labelled", "unintelligible", "skipped", "adjudicate", "returned", "waiting")
 """Outcomes of a round's clips, in the order they are drawn."""
 
 

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
-from annotation.models import Annotation
+from annotation.models import Annotation, RoundClip
 from earmark.accounts.roles import Role
 from earmark.corpus.gate import overrule
 from earmark.corpus.models import Clip
@@ -38,6 +38,7 @@ def clip(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
     references = list(one.references.all())
     current = next((held for held in references if held.is_current), None)
     suggestion = current.text if current else hypotheses[0].text if hypotheses else ""
+    chosen = one.round_clips.select_related("round").order_by("-round__number")
     context = {
         "clip": one,
         "end": one.start + one.seconds,
@@ -50,7 +51,7 @@ def clip(request: HttpRequest, place: Place, pk: int) -> HttpResponse:
         "references": references,
         "current": current,
         "champion": champion,
-        "chosen": one.round_clips.select_related("round").order_by("-round__number"),
+        "chosen": chosen if place.is_reviewer else chosen.exclude(reason=RoundClip.Reason.KNOWN),
         "annotations": Annotation.objects.filter(round_clip__clip=one).select_related(
             "round_clip__round", "hypothesis"
         ),

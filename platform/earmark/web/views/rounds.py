@@ -5,7 +5,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
 from annotation.models import Round
-from annotation.queries import progress_of, project_url
+from annotation.queries import progress_of, project_url, stuck
 from annotation.rounds import close_round, request_round, start_sync
 from earmark.accounts.roles import Role
 from earmark.jobs.models import Job
@@ -43,6 +43,9 @@ def round_page(request: HttpRequest, place: Place, number: int) -> HttpResponse:
         "mean_confidence": queries.average_confidence(one),
         "jobs": list(jobs.unfinished()),
         "failed": jobs.filter(arguments__round_id=one.pk).first(),
+        "stuck": (waiting := stuck(one)),
+        "stuck_passes": sum(each.passes for each in waiting),
+        "incidents": one.incidents.count() if place.is_manager else 0,
         "is_live": one.status != Round.Status.CLOSED,
     }
     return page(request, place, "web/round.html", context, section="rounds")
