@@ -10,7 +10,7 @@ from django.utils import timezone
 from annotation.models import Annotation, Round, RoundClip
 from annotation.review_models import ReviewRequest
 from annotation.review_queue import DISAGREE
-from annotation.routing_models import Annotator, Pass
+from annotation.routing_models import Annotator, Pass, Queue
 from earmark.corpus.models import Clip
 from earmark.recognition.models import Hypothesis, HypothesisDetails
 from earmark.speech.audio import SAMPLE_RATE, write_flac
@@ -70,6 +70,7 @@ def waiting_for_annotator(world: World, number: int, *, language: str = "en") ->
     row = a_round(world, 60)
     Round.objects.filter(collection=world.collection, number__lt=10).update(status=Round.Status.CLOSED)
     who = annotator(world, "annotator")
+    Queue.objects.get_or_create(round=row, annotator=who, view_id=7, address="annotator@example.org")
     flac, passes = speech(), []
     for place in range(number):
         clip = a_clip(world, 1000 + place, language, flac)

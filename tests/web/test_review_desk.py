@@ -1,7 +1,6 @@
 """The desks in a real browser, by the keyboard alone: what is pressed, and what the database says then."""
 
 import json
-import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -105,9 +104,9 @@ def test_it_is_heard_by_keys_and_typing_steals_none(page: Page, world: World) ->
     open_desk(page, "review/")
     sound = "document.querySelector('review-bench').sound"
     page.keyboard.press("Space")
-    until(page, f"{sound}.audio.currentTime > 0.3")
+    until(page, f"{sound}.audio.currentTime > 1.5")
     page.keyboard.press("b")
-    until(page, f"{sound}.audio.currentTime < 0.3")
+    until(page, f"{sound}.audio.currentTime < 1.5")
     page.keyboard.press("Space")
     until(page, f"{sound}.audio.paused")
     page.keyboard.press("+")
@@ -115,8 +114,8 @@ def test_it_is_heard_by_keys_and_typing_steals_none(page: Page, world: World) ->
     page.keyboard.press("-")
     page.keyboard.press("-")
     assert page.evaluate(f"{sound}.audio.playbackRate") == 0.9
-    for _ in range(3):
-        page.keyboard.press("ArrowRight")
+    for key in ["ArrowLeft"] * 5 + ["ArrowRight"] * 2:
+        page.keyboard.press(key)
     expect(page.locator(".bench-word.is-current")).to_have_text("light")
     page.keyboard.press("l")
     until(page, f"{sound}.loop !== null && !{sound}.audio.paused")
@@ -194,7 +193,7 @@ def test_who_comes_second_sees_what_the_first_decided(
     assert Decision.objects.count() == 1
     mine = page.locator("textarea").input_value()
     assert mine in desks.TEXTS["en"], "what was written is still there"
-    expect(conflict.locator(".diff-other")).to_have_text(re.compile("hall"))
+    expect(conflict.locator(".diff-other").first).to_have_text("hall")
     page.keyboard.press("t")
     expect(page.locator("textarea")).to_have_value("turn the hall light off please")
     page.keyboard.press("e")
