@@ -7,6 +7,7 @@ person's answer before (`Annotation.server_seconds`), which holds loading and ch
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from django.db.models import Count, F, FloatField, Q, QuerySet, Sum, Value
@@ -159,7 +160,7 @@ def total_cost(rounds: Sequence[RoundCost]) -> RoundCost:
     )
 
 
-def _sums(collection: Collection, plan: LabellingPlan, key: str) -> QuerySet[Annotation, dict[str, object]]:
+def _sums(collection: Collection, plan: LabellingPlan, key: str) -> QuerySet[Annotation, dict[str, Any]]:
     """The fields of `Work` for every value of `key`, deleted answers too: they were work done."""
     clip = F("round_clip__clip__seconds")
     most = SLOWEST * clip + Value(plan.idle_seconds)
@@ -200,7 +201,9 @@ def time_saved(collection: Collection, *, seed: int) -> Saved | None:
         was_skipped=False,
     ).order_by("-pk")
     told = list(rows.values_list("is_blind", "lead_seconds", "round_clip__clip__seconds")[:MOST_ANSWERS])
-    counted = [(blind, min(lead, most_counted(clip, plan.idle_seconds)), clip) for blind, lead, clip in told]
+    counted = [
+        (blind, min(lead or 0.0, most_counted(clip, plan.idle_seconds)), clip) for blind, lead, clip in told
+    ]
     return saved(
         corrected=[(lead, clip) for blind, lead, clip in counted if not blind],
         from_nothing=[(lead, clip) for blind, lead, clip in counted if blind],

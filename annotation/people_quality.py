@@ -1,6 +1,6 @@
 """Reads: how well each person labels, from what they sent, what became of it, and what was measured of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from annotation.review_models import Decision, QualityReport
 from earmark.corpus.models import Collection
 
 Kind = Decision.Kind
+COUNTED = ("submitted", "skipped", "checked", "doubted", "median_seconds")
 
 
 class Median(Aggregate):
@@ -58,7 +59,7 @@ def people_of(
         answers, decisions = answers.filter(created_at__gte=since), decisions.filter(at__gte=since)
     if only is not None:
         answers, decisions = answers.filter(annotator=only), decisions.filter(annotation__annotator=only)
-    counted = answers.values("annotator").annotate(
+    told: Iterable[Mapping[str, Any]] = answers.values("annotator").annotate(
         submitted=Count("id"),
         skipped=Count("id", filter=Q(was_skipped=True)),
         checked=Count("checked_at"),
@@ -70,7 +71,7 @@ def people_of(
         became.setdefault(person, {})[kind] = number
     measured = {one["person"]: one for one in report.figures["people"]} if report else {}
     work = work_by_person(collection)
-    rows = {row.pop("annotator"): row for row in counted}
+    rows: dict[str, Any] = {row["annotator"]: {name: row[name] for name in COUNTED} for row in told}
     people = {*rows, *became} | ({*measured} if only is None else {*measured} & {only})
     found = [
         PersonQuality(

@@ -5,7 +5,7 @@ its label. Both lists are read off indexes that hold only what waits.
 """
 
 from collections.abc import Collection as Several
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -82,10 +82,19 @@ def waiting(
         rows = rows.filter(~Exists(own))
     if skip:
         rows = rows.exclude(pk__in=skip)
-    found = rows.values_list(
-        "pk", "clip_id", "round__number", "why_shown", "clip__seconds", "clip__language", "clip__dialect"
-    )
-    return [Waiting(*row) for row in found[:limit]]
+    found: Iterable[Any] = rows.select_related("round", "clip")[:limit]
+    return [
+        Waiting(
+            one.pk,
+            one.clip_id,
+            one.round.number,
+            one.why_shown,
+            one.clip.seconds,
+            one.clip.language,
+            one.clip.dialect,
+        )
+        for one in found
+    ]
 
 
 def sizes(collection: Collection) -> dict[Queue, int]:

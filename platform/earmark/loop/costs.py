@@ -53,7 +53,7 @@ def rounds_and_gains(collection: Collection) -> tuple[list[RoundCost], list[Gain
         snapshot__collection=collection, snapshot__purpose=Snapshot.Purpose.TEST
     ).select_related("model", "snapshot")
     for one in rows.order_by("model_id"):
-        after = frozenset(number for number, when in closed.items() if when <= one.model.created_at)
+        after = frozenset(number for number, when in closed.items() if when and when <= one.model.created_at)
         held = best.get((one.snapshot_id, after))
         if held is None or one.error_rate < held.error_rate:
             best[one.snapshot_id, after] = one

@@ -40,12 +40,10 @@ def matrix(report: QualityReport | None) -> list[tuple[str, list[Cell | None]]]:
         for person in (one["first"], one["second"]):
             clips[person] = clips.get(person, 0) + one["clips"]
     people = sorted(sorted(clips, key=lambda person: -clips[person])[:SHOWN_PEOPLE])
-    found = {(one["first"], one["second"]): _cell(one) for one in pairs}
+    found = {frozenset((one["first"], one["second"])): _cell(one) for one in pairs}
+    cells = {row: [found.get(frozenset((row, column)), Cell()) for column in people] for row in people}
     return [
-        (
-            row,
-            [None if row == column else found.get(tuple(sorted((row, column))), Cell()) for column in people],
-        )  # type: ignore[arg-type]
+        (row, [None if row == column else cell for column, cell in zip(people, cells[row], strict=True)])
         for row in people
     ]
 
