@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from annotation.models import RoundClip
 from annotation.project import (
@@ -156,7 +156,7 @@ def read_segments(results: Iterable[Mapping[str, Any]]) -> tuple[Segment, ...]:
     return tuple(sorted(found, key=lambda one: (one.start, one.end, one.speaker)))
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -206,7 +206,7 @@ def _clip(row: ConnectedProject, targets: tuple[Target, ...], one: Submitted, te
     if Round.objects.filter(project_id=row.project_id).exists() and is_known_studio(row):
         raise _refused("round", _("It is the project of a round, whose answers come by its own way."))
     addresses = {address_of(one.task, target) for target in targets} - {""}
-    found = {clip for address in addresses if (clip := clip_of(address)) is not None}
+    found = {known for address in addresses if (known := clip_of(address)) is not None}
     clip = Clip.objects.filter(pk__in=found, collection=row.collection).first() if len(found) == 1 else None
     if clip is None:
         raise _refused("audio", _("Its audio is no clip of this collection."))

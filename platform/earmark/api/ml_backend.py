@@ -203,4 +203,8 @@ class JobStatus(OfMlBackend):
         return Response({"job_status": _STATUS.get(row.job.status if row.job else "", "failed")})
 
 
-_STATUS = {Status.QUEUED: "queued", Status.RUNNING: "started", Status.SUCCEEDED: "finished"}
+_STATUS: Mapping[str, str] = {
+    Status.QUEUED: "queued",
+    Status.RUNNING: "started",
+    Status.SUCCEEDED: "finished",
+}
