@@ -31,7 +31,9 @@ def said(*arguments: str, code: int = 0) -> Any:
 def test_a_dry_run_says_what_is_wrong_and_ends_so(one_word_model: Path) -> None:
     collection = labelled_collection(one_word_model)
     assert said("train", "-c", collection.slug, "--recipe", "article", "--dry-run")["is_possible"]
-    found = said("train", "-c", collection.slug, "--recipe", "article", "--dry-run", "--processes", "9", code=1)
+    found = said(
+        "train", "-c", collection.slug, "--recipe", "article", "--dry-run", "--processes", "9", code=1
+    )
     assert "training:resources:devices" in {one["error_id"] for one in found["problems"]}
     plain = CliRunner().invoke(earmark, ["train", "-c", collection.slug, "--recipe", "article", "--dry-run"])
     assert "labelled" in plain.output
