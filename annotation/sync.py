@@ -34,8 +34,11 @@ from earmark.jobs.models import Job
 from earmark.jobs.registry import Context
 from earmark.speech.errors import EarmarkError
 
-OVERLAP = timedelta(seconds=10)
-"""How far behind the last touched task a sync begins: an annotation's transaction may commit late."""
+OVERLAP = timedelta(seconds=180)
+"""How far behind the last touched task a sync begins: an annotation's transaction may commit late.
+
+On a busy machine that may be much later than one thinks; what is known already costs two queries a page.
+"""
 PASSES = 5
 """A sync goes on while annotators submit, but not for ever: the next poll takes the rest."""
 
@@ -98,7 +101,9 @@ def _catch_up(row: Round, context: Context, studio: LabelStudio) -> Tally:
     map_accounts_if_due(row.collection, studio)
     newest = studio.last_update(row.project_id)
     for _ in range(PASSES):
-        since = row.synced_until - OVERLAP if row.synced_until else None
+        # the last sync of a round looks at everything once more
+        is_last = row.status == Round.Status.CLOSED
+        since = row.synced_until - OVERLAP if row.synced_until and not is_last else None
         for page in studio.annotated_tasks(row.project_id, since=since):
             reading.apply_page(page)
         reading.note_times()

@@ -232,6 +232,7 @@ def labelled(size: Size, stack: Stack, outcome: Outcome) -> None:
     queues = {one.address: one.view_id for one in Queue.objects.filter(round=row)}
     until = time.monotonic() + size.seconds
     restarts = [until - size.seconds * (1 - (n + 1) / (size.restarts + 1)) for n in range(size.restarts)]
+    away_since: float | None = None
     with ThreadPoolExecutor(size.people) as pool:
         working = [
             pool.submit(label, one, row.project_id, queues[one.account.email], until, size, outcome)
@@ -239,12 +240,13 @@ def labelled(size: Size, stack: Stack, outcome: Outcome) -> None:
         ]
         while not all(one.done() for one in working) or outcome.submitted.keys() - outcome.seen.keys():
             stack.tend()
-            if restarts and time.monotonic() >= restarts[0]:
+            if away_since is not None and is_up(stack):
+                outcome.outages.append((away_since, time.monotonic()))
+                away_since = None
+            if restarts and away_since is None and time.monotonic() >= restarts[0]:
                 restarts.pop(0)
                 os.kill(stack.pid("label-studio"), signal.SIGKILL)
-                outcome.outages.append((time.monotonic(), float("inf")))
-            if outcome.outages and outcome.outages[-1][1] == float("inf") and is_up(stack):
-                outcome.outages[-1] = (outcome.outages[-1][0], time.monotonic())
+                away_since = time.monotonic()
             for text in Annotation.objects.filter(deleted_at=None).values_list("text", flat=True):
                 outcome.seen.setdefault(text, time.monotonic())
             if time.monotonic() > until + PATIENCE_SECONDS:

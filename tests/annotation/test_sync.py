@@ -1,5 +1,6 @@
 """What annotators submit comes to count, once, however often it is fetched."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -211,6 +212,22 @@ def test_a_submission_just_behind_the_mark_is_found_by_the_overlap(
     late.clear()  # its transaction has not committed yet
     synced(row)
     late += hidden
+    assert synced(row)["annotations"] == 1
+    assert state(first) == Clip.State.LABELLED
+
+
+def test_the_last_sync_of_a_round_looks_at_everything_once_more(row: Round, studio: FakeLabelStudio) -> None:
+    first, second = clips_of(row)[:2]
+    studio.submit(first, "long in committing")
+    late = studio.task_of(first)["annotations"]
+    hidden = list(late)
+    late.clear()
+    studio.now += timedelta(hours=1)
+    studio.submit(second, "two")
+    synced(row)
+    late += hidden
+    assert synced(row)["annotations"] == 0
+    close_round(round=row, by=None)
     assert synced(row)["annotations"] == 1
     assert state(first) == Clip.State.LABELLED
 

@@ -55,7 +55,7 @@ MOST = {
     "job": 7,
     "people": 7,
     "annotators": 9,
-    "routing": 13,
+    "routing": 14,
     "incidents": 8,
 }
 """Queries a page may take, those of session, person, collection and role included."""
