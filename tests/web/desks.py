@@ -44,7 +44,7 @@ def waiting_for_review(world: World, number: int, *, language: str = "en") -> li
         hypothesis = hear(world, clip, heard)
         made = RoundClip.objects.create(
             round=row, clip=clip, hypothesis=hypothesis, reason="strategy", score=1 - place / 1000,
-            why={"expected_errors": 2.4, "errors_per_second": 0.8}, wanted=2, outcome=DISAGREE,
+            why={"expected_errors": 2.4, "rank": 3.0, "cluster": 7.0, "clips_alike": 41.0}, wanted=2, outcome=DISAGREE,
         )  # fmt: skip
         for index, text in enumerate((true, second)):
             asked = Pass.objects.create(

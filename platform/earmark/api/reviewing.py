@@ -251,7 +251,7 @@ def _candidate(one: Annotation) -> dict[str, Any]:
         "was_skipped": one.was_skipped,
         "is_blind": one.is_blind,
         "quality": one.quality,
-        "slips": [slip_shown(slip) for slip in one.slips],
+        "slips": [slip_shown(slip, is_own=False) for slip in one.slips],
         "lead_seconds": one.lead_seconds,
         "may_return": one.of_pass_id is not None,
         "at": one.updated_at,

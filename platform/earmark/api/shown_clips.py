@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from annotation.drafts import LONGEST
@@ -42,7 +43,7 @@ class SlipOut(serializers.Serializer[Any]):
     kind = serializers.CharField()
     at = serializers.FloatField(help_text="seconds into the clip; where nothing is at a place, seconds spent")
     text = serializers.CharField(help_text="the words it is about")
-    message = serializers.CharField(help_text="as its annotator is told it")
+    message = serializers.CharField(help_text="what may be wrong, in your language")
     is_place = serializers.BooleanField()
 
 
@@ -116,9 +117,12 @@ def heard_shown(clip: Clip, hypothesis: Hypothesis | None) -> dict[str, Any] | N
     }
 
 
-def slip_shown(slip: dict[str, Any]) -> dict[str, Any]:
-    """A possible slip, in the reader's language."""
-    return {**slip, "message": message(slip), "is_place": slip["kind"] != Kind.TOO_FAST}
+def slip_shown(slip: dict[str, Any], *, is_own: bool) -> dict[str, Any]:
+    """A possible slip, in the reader's language: told to who made it, or to who looks at what somebody else wrote."""
+    said = message(slip)
+    if slip["kind"] == Kind.LEFT_OUT and not is_own:
+        said = _("“%(text)s” may be left out at %(at).1f s") % slip
+    return {**slip, "message": said, "is_place": slip["kind"] != Kind.TOO_FAST}
 
 
 def draft_shown(draft: Draft | None) -> dict[str, Any] | None:

@@ -215,6 +215,6 @@ def pass_shown(one: Pass) -> dict[str, Any]:
         and {"code": one.returned_code, "note": one.returned_note, "at": one.returned_at},
         "own": own.text if own else None,
         "quality": own.quality if own else [],
-        "slips": [slip_shown(slip) for slip in own.slips] if own else [],
+        "slips": [slip_shown(slip, is_own=True) for slip in own.slips] if own else [],
         "suggestion": own.text if own else hypothesis.text if hypothesis else "",
     }

@@ -39,9 +39,13 @@ WAITS_FOR: Final[Names] = {
 WHY: Final[Names] = {
     "strategy": _("chosen by the strategy"),
     "audit": _("drawn at random"),
-    "score": _("score"),
+    "expected_errors": _("expected errors"),
+    "rank": _("rank by them"),
+    "clips_alike": _("clips like it"),
+    "refusal": _("chance that it has no text"),
+    "nearest": _("likeness to the nearest chosen"),
 }
-"""What a strategy weighed when it chose a clip."""
+"""How a clip came to be asked, and what a strategy weighed when it chose it."""
 STAGES: Final[Names] = {
     "warm-up": _("Warm-up"),
     "pseudo": _("Pseudo-labels"),

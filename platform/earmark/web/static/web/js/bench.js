@@ -1,6 +1,7 @@
 // <review-bench>: one clip after the other, by the keyboard: hear it, choose or write its text, decide.
 
-import { Answers, slipTag, slipsOf, tellConflict } from "./bench_answers.js";
+import { Answers, slipsOf, tellConflict } from "./bench_answers.js";
+import { showFacts } from "./bench_facts.js";
 import { BenchSound } from "./bench_sound.js";
 import { Store } from "./bench_store.js";
 import { HeardWords } from "./bench_words.js";
@@ -121,7 +122,7 @@ class ReviewBench extends HTMLElement {
     this.saved = this.box.value;
     this.find("work").hidden = false;
     this.find("empty").hidden = this.find("conflict").hidden = this.find("problem").hidden = true;
-    this.facts(sheet);
+    showFacts(this.find, this.told, sheet, this.isReview && this.store.address("clip", sheet.clip.id));
     this.heard.show(sheet, slips);
     this.answers.show(sheet);
     this.sound.show(entry, slips);
@@ -149,30 +150,6 @@ class ReviewBench extends HTMLElement {
       await this.store.saveDraft(entry, { is_opening: true });
     } catch (error) {
       if (error.isStale && this.entry === entry) this.conflict();
-    }
-  }
-
-  facts(sheet) {
-    const { words, told } = this;
-    const clip = this.find("clip-link");
-    clip.textContent = `#${sheet.clip.id}`;
-    clip.href = this.store.address("clip", sheet.clip.id);
-    const about = [filled(words.round, { n: sheet.round }), sheet.clip.language, sheet.clip.dialect, filled(words.seconds, { n: sheet.clip.seconds.toFixed(1) })];
-    this.find("about").textContent = about.filter(Boolean).join(" · ");
-    const waits = this.find("waits");
-    const [newest] = sheet.decisions ?? [];
-    waits.textContent = newest && newest.kind !== "return" ? words.seen : (told.waits_for[sheet.waits_for] ?? "");
-    waits.hidden = !waits.textContent;
-    const weighed = Object.entries(sheet.chosen?.why ?? {}).filter(([, value]) => ["number", "string"].includes(typeof value));
-    const score = sheet.chosen ? [told.why[sheet.chosen.reason] ?? sheet.chosen.reason] : [];
-    const amounts = weighed.map(([name, value]) => `${told.why[name] ?? name.replaceAll("_", " ")} ${typeof value === "number" ? Number(value.toPrecision(3)) : value}`);
-    this.find("why").textContent = [...score, ...amounts].join(" · ");
-    this.find("own-slips")?.replaceChildren(...(sheet.slips ?? []).map(slipTag));
-    const back = sheet.returned;
-    this.find("returned").hidden = !back;
-    if (back) {
-      const reason = [this.told.reasons[back.code] ?? back.code, back.note].filter(Boolean).join(" · ");
-      this.find("returned-told").textContent = filled(words.returned, { reason });
     }
   }
 
@@ -325,7 +302,7 @@ class ReviewBench extends HTMLElement {
       const mine = this.box.value;
       entry.sheet = { ...sheet, clip: entry.sheet.clip };
       this.answers.show(sheet);
-      this.facts(sheet);
+      showFacts(this.find, this.told, sheet, this.isReview && this.store.address("clip", sheet.clip.id));
       this.compare();
       tellConflict(this.find, this.told, sheet, mine);
     } catch (error) {
