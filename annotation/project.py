@@ -11,6 +11,7 @@ TITLE_LENGTH = 50
 
 UNINTELLIGIBLE = "unintelligible"
 SILENCE = "silence"
+WRONG_LANGUAGE = "wrong_language"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ CHOICES = (
     Choice("clear", "clear 清晰", "1"),
     Choice("noisy", "noisy 有噪声", "2"),
     Choice("several_speakers", "several speakers 多人说话", "3"),
-    Choice("wrong_language", "another language 语言不符", "4"),
+    Choice(WRONG_LANGUAGE, "another language 语言不符", "4"),
     Choice(SILENCE, "nothing spoken 无人说话", "5"),
     Choice(UNINTELLIGIBLE, "unintelligible 听不清", "6"),
 )

@@ -114,7 +114,7 @@ class Rounds(InCollection, generics.ListAPIView[Round]):
 class RoundClipOut(serializers.ModelSerializer[RoundClip]):
     class Meta:
         model = RoundClip
-        fields = ("id", "clip", "hypothesis", "reason", "score", "task_id", "outcome")
+        fields = ("id", "clip", "hypothesis", "reason", "score", "why", "task_id", "outcome")
 
 
 class AnnotationOut(serializers.ModelSerializer[Annotation]):
