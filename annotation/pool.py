@@ -1,16 +1,19 @@
 """What a round may ask: the eligible clips of a collection, read into arrays."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection as Some
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from django.db.models import Count, Exists, F, FloatField, OuterRef, Q, QuerySet
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce, Length
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce, Length
 
 from annotation.acquisition import UNKNOWN_SPEAKER, Pool
 from annotation.models import RoundClip
+from annotation.stored_embeddings import StoredVectors, no_embeddings, read_answered
 from earmark.corpus.models import Clip, Collection, Reference, Split
 from earmark.corpus.queries import usable
 from earmark.recognition.models import Alias, Hypothesis, ModelVersion
@@ -29,6 +32,8 @@ FIELDS = (
     "clip__speaker_id",
     "flags",
 )
+FEATURES = ("mean_entropy", "min_word_logprob")
+"""Of a hypothesis, for strategies that read features."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +70,45 @@ def eligible_hypotheses(collection: Collection, model: ModelVersion) -> QuerySet
     )
 
 
-def read_pool(collection: Collection, model: ModelVersion) -> Eligible:
-    """Everything `collection` may be asked about, with what `model` heard, ordered by clip."""
-    columns = Columns()
+def check_readable(collection: Collection, model: ModelVersion, reads: Some[str]) -> None:
+    """Raises EarmarkError `annotation:strategy:no-embeddings` where they are read and no eligible clip has one."""
+    kept = eligible_hypotheses(collection, model).filter(details__embedding__isnull=False)
+    if "embeddings" in reads and not kept.exists():
+        raise no_embeddings(model, "all clips")
+
+
+def read_pool(collection: Collection, model: ModelVersion, reads: Some[str] = ()) -> Eligible:
+    """Everything `collection` may be asked about, with what `model` heard, ordered by clip.
+
+    With "features" among `reads` those of FEATURES, too. With "embeddings" the clips people answered before; those of
+    the pool are read when a strategy asks for them, and only of the clips it asks for.
+    """
+    features = FEATURES if "features" in reads else ()
+    columns = Columns(features)
     trust = _trust(is_champion=holder(collection, Alias.Name.CHAMPION) == model)
-    for row in _rows(eligible_hypotheses(collection, model), trust):
+    for row in _rows(eligible_hypotheses(collection, model), trust, features):
         columns.add(*row)
-    return columns.eligible()
+    found = columns.eligible()
+    if "embeddings" not in reads:
+        return found
+    pool = replace(
+        found.pool,
+        embeddings=StoredVectors(found.hypotheses, model),
+        answered=read_answered(collection, model),
+    )
+    return replace(found, pool=pool)
 
 
-def _rows(hypotheses: QuerySet[Hypothesis], trust: Combinable) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    hypotheses: QuerySet[Hypothesis], trust: Combinable, features: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
     """Streamed, in the order of clip ids: a million rows are not held twice."""
-    known = hypotheses.annotate(characters=Length("text"), trust=trust)
-    rows = known.order_by("clip_id").values_list(*FIELDS)
+    known = hypotheses.annotate(
+        characters=Length("text"),
+        trust=trust,
+        **{f"of_{name}": Cast(KeyTextTransform(name, "features"), FloatField()) for name in features},
+    )
+    rows = known.order_by("clip_id").values_list(*FIELDS, *(f"of_{name}" for name in features))
     return rows.iterator(chunk_size=CHUNK)
 
 
@@ -95,7 +126,8 @@ def _trust(*, is_champion: bool) -> Combinable:
 class Columns:
     """Rows turned into columns, names into codes."""
 
-    def __init__(self) -> None:
+    def __init__(self, features: Sequence[str] = ()) -> None:
+        self._features: dict[str, list[float | None]] = {name: [] for name in features}
         self._clips: list[int] = []
         self._hypotheses: list[int] = []
         self._seconds: list[float] = []
@@ -117,8 +149,11 @@ class Columns:
         language: str,
         speaker: int | None,
         flags: list[str],
+        *features: float | None,
     ) -> None:
         """Add one row."""
+        for column, value in zip(self._features.values(), features, strict=True):
+            column.append(value)
         for flag in flags:
             self._flagged.setdefault(flag, []).append(len(self._clips))
         self._clips.append(clip)
@@ -142,6 +177,7 @@ class Columns:
             language=np.array(self._language, dtype=np.int64),
             speaker=np.array(self._speaker, dtype=np.int64),
             flags=flags,
+            features={name: np.array(column, dtype=np.float64) for name, column in self._features.items()},
         )
         return Eligible(
             clips=np.array(self._clips, dtype=np.int64),

@@ -26,6 +26,7 @@ LONGEST_CONTEXT = 160
 
 UNINTELLIGIBLE = "unintelligible"
 SILENCE = "silence"
+WRONG_LANGUAGE = "wrong_language"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ CHOICES = (
     Choice("clear", "clear 清晰", "1"),
     Choice("noisy", "noise 有噪声", "2"),
     Choice("several_speakers", "overlapping speech 多人同时说话", "3"),
-    Choice("wrong_language", "another language 语言不符", "4"),
+    Choice(WRONG_LANGUAGE, "another language 语言不符", "4"),
     Choice(SILENCE, "not speech 无人说话", "5"),
     Choice(UNINTELLIGIBLE, "unintelligible 听不清", "6"),
 )

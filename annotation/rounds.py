@@ -10,12 +10,12 @@ from django.db import transaction
 from django.db.models import Max, Sum
 from django.utils import timezone
 
-from annotation.acquisition import DEFAULT_STRATEGY, choose, find_strategy
+from annotation.acquisition import DEFAULT_STRATEGY, choose, find_strategy, read_by
 from annotation.hidden import draw_known
 from annotation.label_studio import patiently
 from annotation.models import Round, RoundClip
 from annotation.passes import known_share, make_passes
-from annotation.pool import eligible_hypotheses, read_pool
+from annotation.pool import check_readable, eligible_hypotheses, read_pool
 from annotation.publishing import forget_project, publish
 from annotation.settling import settle_what_came, withdraw_passes
 from earmark.accounts.models import User
@@ -46,7 +46,7 @@ def request_round(
 
     `budget_seconds` of audio, > 0; `audit_share` in [0, 1]; `strategy` one of ACQUISITION_STRATEGIES. Raises
     EarmarkError `annotation:round:budget`, `annotation:round:audit-share`, `annotation:strategy:unknown`,
-    `annotation:round:nothing-to-ask`.
+    `annotation:strategy:no-embeddings`, `annotation:round:nothing-to-ask`.
     """
     if not 0 < budget_seconds < float("inf"):
         raise EarmarkError(
@@ -60,10 +60,11 @@ def request_round(
             f"The audit share {audit_share} is no share of a budget.",
             "Give a number from 0 to 1.",
         )
-    find_strategy(strategy, settings.ACQUISITION_STRATEGIES)
+    reads = read_by(find_strategy(strategy, settings.ACQUISITION_STRATEGIES))
     model = champion(collection)
     if not eligible_hypotheses(collection, model).exists():
         raise _nothing_to_ask(collection, f"no waiting clip has been heard by {model}")
+    check_readable(collection, model, reads)
     with transaction.atomic():
         Collection.objects.select_for_update(no_key=True).get(pk=collection.pk)
         last = Round.objects.filter(collection=collection).aggregate(last=Max("number"))["last"] or 0
@@ -156,14 +157,15 @@ def open_round(context: Context, *, round_id: int) -> dict[str, Any]:
 def choose_clips(row: Round) -> None:
     """Spend the budget and write what was chosen, once; a choice that is written is kept.
 
-    Raises EarmarkError `annotation:round:nothing-to-ask`.
+    Raises EarmarkError `annotation:round:nothing-to-ask`, `annotation:strategy:no-embeddings`.
     """
     if row.clips.exists():
         return
-    eligible = read_pool(row.collection, row.model)
+    strategy = find_strategy(row.strategy, settings.ACQUISITION_STRATEGIES)
+    eligible = read_pool(row.collection, row.model, read_by(strategy))
     picks = choose(
         eligible.pool,
-        strategy=find_strategy(row.strategy, settings.ACQUISITION_STRATEGIES),
+        strategy=strategy,
         budget_seconds=row.budget_seconds,
         audit_share=row.audit_share,
         seed=row.seed,
@@ -175,8 +177,11 @@ def choose_clips(row: Round) -> None:
             hypothesis_id=int(eligible.hypotheses[index]),
             reason=RoundClip.Reason.AUDIT if is_audit else RoundClip.Reason.STRATEGY,
             score=float(score),
+            why=why,
         )
-        for index, is_audit, score in zip(picks.index, picks.is_audit, picks.score, strict=True)
+        for index, is_audit, score, why in zip(
+            picks.index, picks.is_audit, picks.score, picks.why, strict=True
+        )
     ]
     with transaction.atomic():
         locked = Round.objects.select_for_update(no_key=True).get(pk=row.pk)

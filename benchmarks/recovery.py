@@ -26,7 +26,7 @@ Scored = Mapping[int, Sequence[ErrorCounts]]
 
 def error_rates(arm: Scored) -> Interval:
     """The mean of the seeds' pooled error rates; the interval draws seeds, and clips within them."""
-    return _resampled([arm], lambda rates: rates[0])
+    return resampled([arm], lambda rates: rates[0])
 
 
 def recovery(few: Scored, tried: Scored, everything: Scored) -> Interval:
@@ -34,17 +34,21 @@ def recovery(few: Scored, tried: Scored, everything: Scored) -> Interval:
 
     All arms are scored on the same clips: the same seeds and clips are drawn for all of them in every resample.
     """
-    return _resampled([few, tried, everything], lambda rates: (rates[0] - rates[1]) / (rates[0] - rates[2]))
+    return resampled([few, tried, everything], lambda rates: (rates[0] - rates[1]) / (rates[0] - rates[2]))
 
 
 def recovery_lost(few: Scored, clean: Scored, spoilt: Scored, everything: Scored) -> Interval:
     """By how much WRR falls from `clean` to `spoilt`."""
-    return _resampled(
+    return resampled(
         [few, clean, spoilt, everything], lambda rates: (rates[2] - rates[1]) / (rates[0] - rates[3])
     )
 
 
-def _resampled(arms: Sequence[Scored], figure: Callable[[np.ndarray], float]) -> Interval:
+def resampled(arms: Sequence[Scored], figure: Callable[[np.ndarray], float]) -> Interval:
+    """`figure` of the mean error rates of `arms` over their seeds, with its interval over seeds and clips.
+
+    Seeds, and clips within them, are drawn alike for all arms.
+    """
     seeds = sorted(arms[0])
     counts = {seed: np.array([_counts(arm[seed]) for arm in arms]) for seed in seeds}
     rng = np.random.default_rng(0)

@@ -2,43 +2,35 @@
 
 import numpy as np
 import pytest
+from django.conf import settings as settings_of_django
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotation import acquisition
 from annotation.acquisition import (
     DEFAULT_STRATEGY,
-    SPEAKER_SHARES,
     STRATEGIES,
     Pool,
     choose,
+    earmark,
+    errors_per_second,
     find_strategy,
     least_confidence,
     random,
-    relative_pace,
+    read_by,
 )
+from annotation.acquisition.expected_errors import SPEAKER_SHARES, relative_pace
 from earmark.speech.errors import EarmarkError
+from tests.annotation.pools import make_pool
 
 SLACK = 1e-6
-
-
-def make_pool(n: int, seed: int = 0, **columns: object) -> Pool:
-    rng = np.random.default_rng(seed)
-    defaults: dict[str, object] = {
-        "seconds": rng.uniform(0.3, 12.0, n),
-        "confidence": rng.random(n),
-        "characters": rng.integers(1, 60, n),
-        "language": rng.integers(0, 3, n),
-        "speaker": rng.integers(-1, 8, n),
-        "flags": {"silence": rng.random(n) < 0.05, "loop": rng.random(n) < 0.1},
-    }
-    return Pool(**(defaults | columns))  # type: ignore[arg-type]
-
+ALL = [getattr(acquisition, path.rpartition(".")[2]) for path in STRATEGIES]
 
 pools = st.builds(make_pool, st.integers(0, 120), st.integers(0, 2**32 - 1))
 budgets = st.floats(0.01, 400.0)
 shares = st.floats(0.0, 1.0)
 seeds = st.integers(0, 2**31)
-strategies = st.sampled_from([least_confidence, random])
+strategies = st.sampled_from(ALL)
 
 
 @given(pools, budgets, shares, seeds, strategies)
@@ -66,7 +58,7 @@ def test_the_audit_does_not_look_at_what_was_heard(pool, budget, share, seed, ot
     audits = [
         set(picks.index[picks.is_audit])
         for picks in (
-            choose(pool, strategy=least_confidence, budget_seconds=budget, audit_share=share, seed=seed),
+            choose(pool, strategy=earmark, budget_seconds=budget, audit_share=share, seed=seed),
             choose(changed, strategy=random, budget_seconds=budget, audit_share=share, seed=seed),
         )
     ]
@@ -98,10 +90,34 @@ def test_the_audit_prefers_neither_short_nor_long_clips() -> None:
     assert np.mean([each.sum() for each in audits]) == pytest.approx(40.0, abs=1.0)
 
 
-def test_the_budget_is_spent() -> None:
+@pytest.mark.parametrize("strategy", ALL, ids=lambda one: one.__name__)
+def test_the_budget_is_spent(strategy) -> None:
     pool = make_pool(500)
-    picks = choose(pool, strategy=least_confidence, budget_seconds=300.0, audit_share=0.1, seed=1)
+    picks = choose(pool, strategy=strategy, budget_seconds=300.0, audit_share=0.1, seed=1)
     assert pool.seconds[picks.index].sum() > 299.0
+
+
+def test_what_a_strategy_weighed_stands_beside_what_it_chose_and_not_beside_the_audit() -> None:
+    pool = make_pool(200)
+    picks = choose(pool, strategy=least_confidence, budget_seconds=100.0, audit_share=0.3, seed=1)
+    for index, is_audit, why in zip(picks.index, picks.is_audit, picks.why, strict=True):
+        assert why == ({} if is_audit else {"doubt": round(1 - pool.confidence[index], 4)})
+
+
+def test_a_strategy_may_return_bare_scores() -> None:
+    pool = make_pool(50)
+    picks = choose(
+        pool, strategy=lambda pool, left, rng: -pool.seconds, budget_seconds=9.0, audit_share=0.0, seed=1
+    )
+    assert list(picks.index) == list(np.argsort(pool.seconds)[: len(picks)])
+    assert picks.why == [{}] * len(picks)
+
+
+def test_only_strategies_that_say_so_read_more_of_the_pool() -> None:
+    assert {one.__name__ for one in ALL if "embeddings" in read_by(one)} == {
+        "earmark", "k_centre", "k_means", "typiclust",
+    }  # fmt: skip
+    assert {one.__name__ for one in ALL if "features" in read_by(one)} == {"entropy", "weakest_word"}
 
 
 def uniform(n: int, **columns: object) -> Pool:
@@ -117,7 +133,7 @@ def uniform(n: int, **columns: object) -> Pool:
 
 
 def scores(pool: Pool, budget: float = 1000.0) -> np.ndarray:
-    return least_confidence(pool, budget, np.random.default_rng(0))
+    return errors_per_second(pool, budget, np.random.default_rng(0)).score
 
 
 def test_the_least_confident_come_first() -> None:
@@ -153,7 +169,7 @@ def test_no_speaker_takes_more_than_a_few_shares_while_there_are_others() -> Non
     speaker = np.repeat(np.arange(10), 20)
     confidence = np.where(speaker == 0, 0.1, 0.6)
     pool = uniform(200, speaker=speaker, confidence=confidence)
-    picks = choose(pool, strategy=least_confidence, budget_seconds=80.0, audit_share=0.0, seed=0)
+    picks = choose(pool, strategy=errors_per_second, budget_seconds=80.0, audit_share=0.0, seed=0)
     per_speaker = np.bincount(speaker[picks.index], minlength=10) * 2.0
     assert per_speaker[0] == SPEAKER_SHARES * 80.0 / 10
     assert per_speaker.sum() == 80.0
@@ -161,16 +177,16 @@ def test_no_speaker_takes_more_than_a_few_shares_while_there_are_others() -> Non
 
 def test_a_lone_speaker_gets_the_whole_budget() -> None:
     pool = uniform(50, speaker=np.zeros(50, dtype=int))
-    picks = choose(pool, strategy=least_confidence, budget_seconds=60.0, audit_share=0.1, seed=0)
+    picks = choose(pool, strategy=errors_per_second, budget_seconds=60.0, audit_share=0.1, seed=0)
     assert len(picks) == 30
 
 
 def test_strategies_are_found_by_path_and_only_those_allowed() -> None:
-    assert find_strategy(DEFAULT_STRATEGY) is least_confidence
-    assert [find_strategy(path) for path in STRATEGIES] == [least_confidence, random]
+    assert find_strategy(DEFAULT_STRATEGY, STRATEGIES) is earmark
+    assert list(settings_of_django.ACQUISITION_STRATEGIES) == list(STRATEGIES)
     for path in ("os.system", "annotation.acquisition.nothing"):
         with pytest.raises(EarmarkError) as caught:
-            find_strategy(path)
+            find_strategy(path, STRATEGIES)
         assert caught.value.error_id == "annotation:strategy:unknown"
         assert path in str(caught.value)
     with pytest.raises(EarmarkError, match="ACQUISITION_STRATEGIES"):

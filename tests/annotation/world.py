@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from earmark.corpus.models import Clip, Collection, Recording, Speaker, Split
-from earmark.recognition.models import Alias, Hypothesis, ModelVersion
+from earmark.recognition.models import Alias, Hypothesis, HypothesisDetails, ModelVersion
 
 
 def heard_collection(
@@ -27,10 +29,16 @@ def heard_collection(
     for number in range(clips):
         speaker = speakers[number % 4]
         clip = make_clip(collection, speaker, number, seconds)
-        Hypothesis.objects.create(
+        heard = Hypothesis.objects.create(
             clip=clip, model=model, text=text, confidence=(number + 1) / (clips + 1), flags=[]
         )
+        HypothesisDetails.objects.create(hypothesis=heard, embedding=an_embedding(number))
     return collection
+
+
+def an_embedding(number: int) -> bytes:
+    """What an encoder might make of clip `number`: eight numbers, unlike any other clip's."""
+    return np.random.default_rng(number).standard_normal(8).astype("<f2").tobytes()
 
 
 def make_clip(collection: Collection, speaker: Speaker, number: int, seconds: float) -> Clip:

@@ -106,7 +106,8 @@ def add_clips(collection: Collection, model: ModelVersion, *, per_side: int) -> 
         for number, clip in enumerate(clips)
     )  # fmt: skip
     HypothesisDetails.objects.bulk_create(
-        HypothesisDetails(hypothesis=one, tokens=[["yat", -0.1, 0.2]]) for one in heard
+        HypothesisDetails(hypothesis=one, tokens=[["yat", -0.1, 0.2]], embedding=b"\0\x3c" * 8)
+        for one in heard
     )
     Reference.objects.bulk_create(
         Reference(

@@ -19,7 +19,7 @@ from earmark.loop.deciding import Act, Reason
 from earmark.loop.models import Policy, PolicyAct, Promotion
 from earmark.loop.policies import policy_of, set_policy, settings_of
 from earmark.loop.turning import standing, submit_turns, turn
-from earmark.recognition.models import Hypothesis, ModelVersion
+from earmark.recognition.models import Hypothesis, HypothesisDetails, ModelVersion
 from earmark.recognition.registry import holder, set_alias
 from earmark.speech.errors import EarmarkError
 from tests.loop.world import make_measured, measured
@@ -195,7 +195,8 @@ def waiting_pool(collection: Collection, model: ModelVersion, *, clips: int) -> 
     """Clips that may be asked."""
     for level in range(700, 700 + clips):
         clip = make_clip(collection, level, speaker="eve", state=Clip.State.HEARD)
-        Hypothesis.objects.create(clip=clip, model=model, text="one", confidence=0.5)
+        heard = Hypothesis.objects.create(clip=clip, model=model, text="one", confidence=0.5)
+        HypothesisDetails.objects.create(hypothesis=heard, embedding=b"\0\x3c" * 8)
 
 
 def test_rounds_are_closed_and_opened_within_the_months_budget() -> None:

@@ -118,7 +118,7 @@ class RoundClipOut(serializers.ModelSerializer[RoundClip]):
 
     class Meta:
         model = RoundClip
-        fields = ("id", "clip", "hypothesis", "reason", "score", "wanted", "task_id", "outcome")
+        fields = ("id", "clip", "hypothesis", "reason", "score", "why", "wanted", "task_id", "outcome")
 
     @extend_schema_field(serializers.IntegerField(allow_null=True))
     def get_task_id(self, one: RoundClip) -> int | None:

@@ -158,7 +158,17 @@ CELERY_BEAT_SCHEDULE = {
 CELERY_BEAT_SCHEDULE_FILENAME = str(EARMARK.var / "celerybeat-schedule")
 
 # how a round may choose its clips: dotted paths of functions like those of annotation.acquisition
-ACQUISITION_STRATEGIES = ["annotation.acquisition.least_confidence", "annotation.acquisition.random"]
+ACQUISITION_STRATEGIES = [
+    "annotation.acquisition.earmark",
+    "annotation.acquisition.errors_per_second",
+    "annotation.acquisition.least_confidence",
+    "annotation.acquisition.entropy",
+    "annotation.acquisition.weakest_word",
+    "annotation.acquisition.k_centre",
+    "annotation.acquisition.k_means",
+    "annotation.acquisition.typiclust",
+    "annotation.acquisition.random",
+]
 
 # what can hear, by the dotted path of a class like earmark.speech.engine.Engine; models name one of these
 ENGINES = {

@@ -18,9 +18,30 @@ FLAGS: Final[Names] = {
     "misaligned": _("does not fit the sound"),
 }
 STRATEGIES: Final[Names] = {
+    "annotation.acquisition.earmark": _("Earmark: most errors repaired, of every kind"),
+    "annotation.acquisition.errors_per_second": _("Most errors per second first"),
     "annotation.acquisition.least_confidence": _("Least sure first"),
+    "annotation.acquisition.entropy": _("Most rival readings first"),
+    "annotation.acquisition.weakest_word": _("Least sure word first"),
+    "annotation.acquisition.k_centre": _("As different as can be"),
+    "annotation.acquisition.k_means": _("Different, more of what there is more of"),
+    "annotation.acquisition.typiclust": _("Most typical first, for a cold start"),
     "annotation.acquisition.random": _("At random"),
 }
+REASONS: Final[Names] = {
+    "expected_errors": _("errors per second it is expected to repair, at the language’s pace"),
+    "doubt": _("the model’s doubt"),
+    "mean_entropy": _("rival readings, in nats"),
+    "weakest_word_doubt": _("doubt about its least sure word"),
+    "rank": _("place by expected errors"),
+    "cluster": _("cluster"),
+    "clips_alike": _("clips in its cluster"),
+    "typicality": _("how typical of its cluster"),
+    "nearest": _("likeness to the nearest clip chosen or answered before"),
+    "refusal": _("chance that nobody could answer it"),
+    "over_cap": _("taken beyond the caps on speakers and clusters, for want of others"),
+}
+"""What strategies weigh: the names in `RoundClip.why`."""
 QUALITIES: Final[Names] = {
     "clear": _("clear"),
     "noisy": _("noisy"),

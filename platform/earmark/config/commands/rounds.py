@@ -20,14 +20,21 @@ if TYPE_CHECKING:
 @click.option(
     "--audit", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="Share drawn at random."
 )
-@click.option("--strategy", help="Dotted path of the acquisition strategy.")
+@click.option(
+    "--strategy", help="Name of the acquisition strategy, or its dotted path; earmark when not given."
+)
 @click.option("--seed", type=int, help="Of the random draws; drawn itself when not given.")
 @collection_option
 @platform_command
 def open_round(
     minutes: float, audit: float, strategy: str | None, seed: int | None, slug: str | None, as_json: bool
 ) -> None:
-    """Choose the clips worth a person's time and send them to Label Studio."""
+    """Choose the clips worth a person's time and send them to Label Studio.
+
+    Strategies, by the last word of their paths in the setting ACQUISITION_STRATEGIES: earmark (the default: errors
+    worth repairing, of every kind), errors_per_second, least_confidence, entropy, weakest_word, k_centre, k_means,
+    typiclust (for a model that knows nothing of this speech), random.
+    """
     from annotation.acquisition import DEFAULT_STRATEGY
     from annotation.rounds import request_round
 
@@ -35,7 +42,7 @@ def open_round(
         collection=find_collection(slug),
         budget_seconds=minutes * 60,
         audit_share=audit,
-        strategy=strategy or DEFAULT_STRATEGY,
+        strategy=strategy_path(strategy) if strategy else DEFAULT_STRATEGY,
         seed=secrets.randbelow(2**31) if seed is None else seed,
         by=None,
     )
@@ -43,6 +50,11 @@ def open_round(
     made.refresh_from_db()
     url = f"{settings.EARMARK.label_studio_public_url}/projects/{made.project_id}/data"
     say({"round": made.number, **finished.result, "label_studio": url}, as_json=as_json)
+
+
+def strategy_path(name: str) -> str:
+    """The dotted path of the strategy of that name in the settings; another name stays, to be refused as it is."""
+    return next((path for path in settings.ACQUISITION_STRATEGIES if path.rpartition(".")[2] == name), name)
 
 
 @click.command()

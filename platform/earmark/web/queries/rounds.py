@@ -94,6 +94,11 @@ def newest_annotations(one: Round, limit: int = 12) -> QuerySet[Annotation]:
     )[:limit]
 
 
+def asked_first(one: Round, limit: int = 12) -> list[RoundClip]:
+    """The clips of a round that come first in its order, each with what the strategy weighed."""
+    return list(one.clips.select_related("clip", "hypothesis").order_by("-score", "pk")[:limit])
+
+
 def rounds_of(collection: Collection, limit: int = 100) -> list[Round]:
     """The newest rounds."""
     return list(collection.rounds.select_related("model", "created_by")[:limit])

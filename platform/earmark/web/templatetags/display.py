@@ -1,7 +1,7 @@
 """How values look on a page: durations, shares, confidences, what was heard."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from earmark.web.naming import FLAGS, JOBS, QUALITIES, STAGES, STRATEGIES, name_of
+from earmark.web.naming import FLAGS, JOBS, QUALITIES, REASONS, STAGES, STRATEGIES, name_of
 
 register = template.Library()
 
@@ -88,6 +88,20 @@ def quality_name(code: str) -> str:
 def strategy_name(path: str) -> str:
     """What people call the strategy at a dotted path."""
     return name_of(path, STRATEGIES)
+
+
+@register.filter
+def reasons(why: Mapping[str, float]) -> list[tuple[str, str]]:
+    """What a strategy weighed of a clip, `RoundClip.why`, as names and values; a yes has no value, a no is left out."""
+    said = []
+    for name, value in why.items():
+        is_whole = name in ("rank", "cluster", "clips_alike")
+        if name == "over_cap":
+            if value:
+                said.append((name_of(name, REASONS), ""))
+            continue
+        said.append((name_of(name, REASONS), intcomma(f"{value:.0f}") if is_whole else f"{value:.2f}"))
+    return said
 
 
 @register.filter

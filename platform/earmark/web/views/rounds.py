@@ -39,6 +39,7 @@ def round_page(request: HttpRequest, place: Place, number: int) -> HttpResponse:
         "project_url": project_url(one),
         "reasons": queries.reasons(one),
         "annotators": queries.annotators(one),
+        "first": queries.asked_first(one),
         "newest": queries.newest_annotations(one),
         "mean_confidence": queries.average_confidence(one),
         "jobs": list(jobs.unfinished()),
