@@ -41,9 +41,9 @@ in a hundred words are hard: everyone errs there four times as often, and in thr
   over the very texts the person wrote, for the person furthest off; goal 0.2. `within_20_percent`: the share of all
   {all_people} people who are nearer. `mean_bias`: the mean of the signed relative differences. `worst_by_rate`: the
   furthest off among those of each nominal rate: a careful person makes a dozen errors in all, and so it is them.
-- `worst_with_known`: the same with {known} known answers a person besides: other texts than those the rate is held against,
-  so that it scatters more; what it adds are the errors people make together. `interval_coverage`: how often the person's
-  rate lies within the 95 % interval.
+- `worst_with_known`: the same with {known} known answers a person besides: other texts than those the rate is held
+  against, so that it scatters more; what it adds are the errors people make together. `interval_coverage`: how often
+  the person's rate lies within the 95 % interval.
 - `consensus_error`: error rate of the weighted vote on all clips, whether there was a majority everywhere or not;
   `over_single`: that over the mean error of one annotator, goal 0.5. `accepted_error`, `accepted_share`: of the clips
   with a majority of two people in every place, which need no adjudication.

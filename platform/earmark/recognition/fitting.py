@@ -39,4 +39,4 @@ def fitting(model: ModelVersion) -> Fitting | None:
     Raises EarmarkError `recognition:model:unavailable`, `recognition:remote:*`.
     """
     loaded = getattr(engine_for(model), "loaded", None)
-    return Fitting(loaded) if getattr(loaded, "aligner", None) else None
+    return Fitting(loaded) if loaded is not None and getattr(loaded, "aligner", None) else None
