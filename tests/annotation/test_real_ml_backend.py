@@ -23,7 +23,8 @@ from annotation.routing_models import Annotator
 from earmark.accounts.models import Role, User
 from earmark.config.environment import Environment
 from earmark.corpus.audio_links import clip_url
-from earmark.corpus.models import Clip, Collection, Reference
+from earmark.corpus.models import Clip, Collection, Reference, Split
+from earmark.corpus.references import set_reference
 from earmark.corpus.services import add_member
 from earmark.jobs.models import Job, Status
 from earmark.recognition import live
@@ -165,6 +166,8 @@ def test_the_training_button_launches_a_training_for_an_admin(place: Place, proj
     (backend,) = done("GET", "/api/ml/", params={"project": project})
     api("POST", f"/api/ml/{backend['id']}/train")
     assert not TrainingJob.objects.exists(), "a manager launches none"
+    Clip.objects.update(split=Split.TRAIN)
+    set_reference(clip_id=place.clip.pk, text="turn on the light", kind=Reference.Kind.IMPORTED, author="")
     add_member(collection=place.collection, user=place.person, role=Role.ADMIN)
     for _ in range(2):
         api("POST", f"/api/ml/{backend['id']}/train")
