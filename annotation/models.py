@@ -41,6 +41,9 @@ class Round(models.Model):
     tasks_there = models.PositiveIntegerField(
         _("tasks there"), null=True, help_text=_("how many Label Studio had when all were last listed")
     )
+    unexplained = models.IntegerField(
+        _("answers unexplained"), default=0, help_text=_("Label Studio's beyond ours when all were last read")
+    )
     synced_until = models.DateTimeField(_("synced until"), null=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)

@@ -98,8 +98,8 @@ def note_unknown(row: Round, task: Mapping[str, Any]) -> None:
     )
 
 
-def note_unreadable(row: Round, error: EarmarkError, annotation: Mapping[str, Any]) -> int:
-    """An answer made with another label configuration; returns 1, to be counted."""
+def note_unreadable(row: Round, error: EarmarkError, annotation: Mapping[str, Any]) -> None:
+    """An answer made with another label configuration."""
     record_incident(
         error,
         round=row,
@@ -107,4 +107,3 @@ def note_unreadable(row: Round, error: EarmarkError, annotation: Mapping[str, An
         said=dict(annotation),
         again=False,
     )
-    return 1

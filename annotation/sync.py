@@ -39,6 +39,7 @@ OVERLAP = timedelta(seconds=180)
 
 On a busy machine that may be much later than one thinks; what is known already costs two queries a page.
 """
+COUNTS = ("total_annotations_number", "skipped_annotations_number")
 PASSES = 5
 """A sync goes on while annotators submit, but not for ever: the next poll takes the rest."""
 
@@ -113,11 +114,37 @@ def _catch_up(row: Round, context: Context, studio: LabelStudio) -> Tally:
         if touched == newest:
             break
         newest = touched
-    there = studio.project(row.project_id, "task_number", "label_config")
+    there = studio.project(row.project_id, "task_number", "label_config", *COUNTS)
     note_changed_config(row, there["label_config"])
     if there["task_number"] != row.tasks_there:
         reading.tally.gone = reconcile(row, studio)
+    _look_for_unannounced(reading, row, studio, sum(there[name] for name in COUNTS))
     return reading.tally
+
+
+def _look_for_unannounced(reading: "Reading", row: Round, studio: LabelStudio, answers: int) -> None:
+    """Read everything where Label Studio has more or fewer answers than we can explain.
+
+    Killed between writing an answer and touching its task, it has answers that no listing by time ever shows. What it
+    has beyond ours for good, answers that cannot be read or to tasks that are not ours, is remembered and asked for no
+    more.
+    """
+    if row.project_id is None or answers - _held(row) == row.unexplained:
+        return
+    for page in studio.annotated_tasks(row.project_id, since=None):
+        reading.apply_page(page)
+    reading.note_times()
+    there = studio.project(row.project_id, *COUNTS)
+    unexplained = sum(there[name] for name in COUNTS) - _held(row)
+    Round.objects.filter(pk=row.pk).update(unexplained=unexplained)
+
+
+def _held(row: Round) -> int:
+    """How many answers we hold that the project's tasks should have."""
+    held = Annotation.objects.filter(
+        round_clip__round=row, deleted_at=None, annotation_id__isnull=False, of_pass__task_id__isnull=False
+    )
+    return held.count()
 
 
 class Annotators:
@@ -147,6 +174,7 @@ class Reading:
         self._annotators = Annotators(studio.emails)
         self._started_from = StartedFrom(row, studio)
         self._earliest: datetime | None = None
+        self._unreadable: set[int] = set()
         self._all = row.passes.count()
 
     def apply_page(self, page: list[dict[str, Any]]) -> None:
@@ -166,6 +194,7 @@ class Reading:
             note_unknown(self._row, task)
         self.tally.foreign += len(matched.foreign) + len(matched.unknown)
         self.tally.tasks += len(matched.of_pass)
+        self.tally.unreadable = len(self._unreadable)
         self._context.progress(self.tally.tasks, max(self.tally.tasks, self._all))
 
     def _apply_task(self, one: Pass, task: dict[str, Any]) -> None:
@@ -174,7 +203,8 @@ class Reading:
             try:
                 listed.append(read_answer(each))
             except EarmarkError as error:
-                self.tally.unreadable += note_unreadable(self._row, error, each)
+                note_unreadable(self._row, error, each)
+                self._unreadable.add(each["id"])
         changes = compare(one.annotations.all(), listed, [each["id"] for each in task["annotations"]])
         if not changes and one.task_id is not None:
             return

@@ -50,7 +50,13 @@ class FakeLabelStudio:
 
     def project(self, project: int, *fields: str) -> dict[str, Any]:
         self._called("project")
-        told = {**self._project(project), "task_number": len(self.of(project))}
+        answers = [one["was_cancelled"] for task in self.of(project) for one in task["annotations"]]
+        told = {
+            **self._project(project),
+            "task_number": len(self.of(project)),
+            "total_annotations_number": answers.count(False),
+            "skipped_annotations_number": answers.count(True),
+        }
         return {name: told[name] for name in fields}
 
     def update_project(self, project: int, **fields: Any) -> None:
