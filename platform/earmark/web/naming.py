@@ -1,5 +1,6 @@
 """What people call the codes of the floors below."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from django.utils.functional import Promise
@@ -121,6 +122,6 @@ JOBS: Final[Names] = {
 }
 
 
-def name_of(code: str, names: Names) -> str:
+def name_of(code: str, names: Mapping[str, Promise]) -> str:
     """The name of `code`; of one nobody named, its own last word, so that a new strategy or flag still reads."""
     return str(names[code]) if code in names else code.rsplit(".", 1)[-1].replace("_", " ")

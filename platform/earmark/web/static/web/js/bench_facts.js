@@ -6,7 +6,10 @@ const filled = (words, told) => words.replace(/\{(\w+)\}/g, (_, name) => told[na
 
 /** Why a clip was asked, in a line: the kind of choice, then what the strategy weighed. */
 function whyOf({ reason, why }, told) {
-  const weighed = Object.entries(why).filter(([name, value]) => value && name !== "cluster");
+  const named = Object.keys(told.why);
+  const weighed = Object.entries(why)
+    .filter(([name, value]) => value && name !== "cluster")
+    .sort(([one], [other]) => named.indexOf(one) - named.indexOf(other));
   const amounts = weighed.map(([name, value]) => {
     const amount = typeof value === "number" ? Number(value.toPrecision(3)) : value;
     return `${told.why[name] ?? name.replaceAll("_", " ")} ${amount}`;
