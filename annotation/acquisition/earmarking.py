@@ -46,7 +46,7 @@ def earmark(pool: Pool, budget_seconds: float, rng: np.random.Generator) -> Scor
     score[index[picks.index]] = 1.0 - np.arange(len(picks.index)) / max(1, len(picks.index))
     why = {
         "expected_errors": errors,
-        "rank": spread(np.argsort(np.argsort(-errors[index])) + 1.0, index, len(pool)),
+        "rank": spread((np.argsort(np.argsort(-errors[index])) + 1).astype(np.float64), index, len(pool)),
         "cluster": spread(cluster.astype(np.float64), index, len(pool)),
         "clips_alike": spread(np.bincount(cluster)[cluster].astype(np.float64), index, len(pool)),
         "refusal": spread(refusal, index, len(pool)),

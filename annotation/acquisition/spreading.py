@@ -68,7 +68,7 @@ class _Choosing:
         self._spent = np.zeros(len(self._members))
         speakers, self._speaker = np.unique(shortlist.speaker, return_inverse=True)
         known = speakers != UNKNOWN_SPEAKER
-        share = SPEAKER_SHARES * budget / max(1, np.count_nonzero(known))
+        share = SPEAKER_SHARES * budget / max(1, int(np.count_nonzero(known)))
         self._room = np.where(known, share, np.inf)
         self.chosen: list[int] = []
         self.near_then: list[float] = []
@@ -76,7 +76,7 @@ class _Choosing:
     def go_on(self, *, capped: bool) -> None:
         """Choose until the budget is spent or nothing that may be chosen fits."""
         share = self._shares()
-        most = CLUSTER_SHARES / max(1, np.count_nonzero(share))
+        most = CLUSTER_SHARES / max(1, int(np.count_nonzero(share)))
         is_open = share > 0
         while is_open.any():
             if capped:

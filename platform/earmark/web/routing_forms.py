@@ -15,6 +15,13 @@ from earmark.web.forms import LARGEST_ID, PlainForm
 LABELLING = [role for role in Role if role.covers(Role.ANNOTATOR)]
 
 
+class People(forms.ModelMultipleChoiceField):
+    """Annotators by their user names."""
+
+    def label_from_instance(self, obj: Annotator) -> str:
+        return obj.user.username
+
+
 class Listed(forms.CharField):
     """Codes or names with commas between, as a list."""
 
@@ -104,9 +111,7 @@ class RuleForm(PlainForm):
         label=_("Blind"), required=False, help_text=_("everyone after the first starts from an empty box")
     )
     is_active = forms.BooleanField(label=_("Active"), required=False, initial=True)
-    annotators = forms.ModelMultipleChoiceField(
-        queryset=Annotator.objects.none(), label=_("Only these people"), required=False
-    )
+    annotators = People(queryset=Annotator.objects.none(), label=_("Only these people"), required=False)
 
     def __init__(
         self, collection: Collection, data: Any = None, *, initial: dict[str, Any] | None = None
@@ -122,9 +127,8 @@ class RuleForm(PlainForm):
             }
         super().__init__(data, initial=initial)
         field = self.fields["annotators"]
-        assert isinstance(field, forms.ModelMultipleChoiceField)
+        assert isinstance(field, People)
         field.queryset = Annotator.objects.filter(collection=collection).select_related("user")
-        field.label_from_instance = lambda one: one.user.username  # type: ignore[method-assign]
 
     def fields_told(self) -> dict[str, Any]:
         """One rule as `set_rules` takes it."""
