@@ -4,8 +4,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from statistics import fmean
 from typing import Any, Protocol, TypeGuard
 
+from annotation.consensus import agreed
 from annotation.models import RoundClip
 from annotation.project import (
     AUDIO,
@@ -19,7 +21,6 @@ from annotation.project import (
 )
 from earmark.corpus.models import Reference
 from earmark.speech.errors import EarmarkError
-from earmark.speech.text import normalise
 
 Outcome = RoundClip.Outcome
 KINDS = {TRANSCRIPTION: "text", QUALITY: "choices"}
@@ -168,8 +169,13 @@ def _values(results: Iterable[Mapping[str, Any]], control: str, kind: str) -> li
     return found
 
 
-def decided(submissions: Sequence[Submitted], *, wanted: int, language: str) -> Verdict | None:
+def decided(
+    submissions: Sequence[Submitted], *, wanted: int, language: str, votes: Mapping[str, float] | None = None
+) -> Verdict | None:
     """What the `submissions`, oldest first, of `wanted` people amount to; None until that many have answered.
+
+    `votes` say how much the word of each person counts, by address: all the same when None, and like that of the others
+    together for who is not in it.
 
     Each person counts once, with what their own newest answer says. Where people say different things, or not enough
     of them say a text, somebody has to adjudicate.
@@ -188,17 +194,16 @@ def decided(submissions: Sequence[Submitted], *, wanted: int, language: str) -> 
     labelled = [one for one in verdicts if one.outcome == Outcome.LABELLED]
     if Outcome.UNINTELLIGIBLE in outcomes or len(labelled) < 2:
         return Verdict(Outcome.ADJUDICATE)
-    text = agreed_text([one.text for one in labelled], language)
-    if text is None:
+    found = agreed([one.text for one in labelled], language, weights=_weights(labelled, votes or {}))
+    if found is None:
         return Verdict(Outcome.ADJUDICATE)
     authors = ", ".join(one.author for one in labelled)[:AUTHOR_LENGTH]
-    return Verdict(Outcome.LABELLED, text=text, author=authors, kind=Reference.Kind.CONSENSUS)
+    return Verdict(Outcome.LABELLED, text=found.text, author=authors, kind=Reference.Kind.CONSENSUS)
 
 
-def agreed_text(texts: Sequence[str], language: str) -> str | None:
-    """The text that several people's amount to: what all say alike once normalised; None where they differ."""
-    alike = {normalise(text, language) for text in texts}
-    return texts[0] if len(alike) == 1 else None
+def _weights(labelled: Sequence[Verdict], votes: Mapping[str, float]) -> list[float]:
+    usual = fmean(votes.values()) if votes else 1.0
+    return [votes.get(one.author, usual) for one in labelled]
 
 
 def verdict(submissions: Sequence[Submitted]) -> Verdict | None:

@@ -66,12 +66,10 @@ def newest_report(collection: Collection) -> QualityReport | None:
     return QualityReport.objects.filter(collection=collection).first()
 
 
-def votes_of(collection: Collection) -> Mapping[str, float]:
-    """How much each person's vote counts in a consensus, by address; who was not measured counts as all together do."""
-    report = newest_report(collection)
-    if report is None:
-        return {}
-    return {one["person"]: vote(one["error_rate"]) for one in report.figures["people"]}
+def votes_of(collection_id: int) -> Mapping[str, float]:
+    """How much each person's vote counts in a consensus, by address, from the newest report; nobody's without one."""
+    report = QualityReport.objects.filter(collection=collection_id).first()
+    return {one["person"]: vote(one["error_rate"]) for one in report.figures["people"]} if report else {}
 
 
 def overlapped_answers(collection: Collection) -> list[list[Annotation]]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from django.db.models import Max
 
 from annotation.answers import decided
+from annotation.measuring import votes_of
 from annotation.models import Annotation, Round, RoundClip
 from annotation.review_models import Decision
 from annotation.routing_models import Pass
@@ -33,7 +34,8 @@ def settle(one: RoundClip, clip: Clip, *, is_closing: bool = False) -> None:
         return
     people = len({each.annotator for each in counting})
     wanted = min(one.wanted, max(people, 1)) if is_over else one.wanted
-    found = decided(counting, wanted=wanted, language=clip.language)
+    votes = votes_of(one.round.collection_id) if wanted > 1 else None
+    found = decided(counting, wanted=wanted, language=clip.language, votes=votes)
     if found is None:
         if one.outcome == Outcome.ADJUDICATE:
             _save_outcome(one, Outcome.WAITING)

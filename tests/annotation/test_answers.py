@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from annotation.answers import Segment, Verdict, read_answer, read_segments, verdict
+from annotation.answers import Segment, Verdict, decided, read_answer, read_segments, verdict
 from annotation.models import RoundClip
+from earmark.corpus.models import Reference
 
 Outcome = RoundClip.Outcome
 
@@ -124,3 +125,29 @@ def test_a_turn_may_have_neither_label_nor_text() -> None:
 )
 def test_what_submissions_amount_to(submissions: list[Said], expected: Verdict | None) -> None:
     assert verdict(submissions) == expected
+
+
+def by(*texts: str) -> list[Said]:
+    return [
+        Said(text, annotator=name) for text, name in zip(texts, ("anna", "bo", "cy", "deng"), strict=False)
+    ]
+
+
+def test_several_people_amount_to_what_a_majority_says_in_every_place() -> None:
+    said = by("turn the light on", "turn a light on please", "burn the light on please")
+    found = decided(said, wanted=3, language="en")
+    assert found == Verdict(
+        Outcome.LABELLED, "turn the light on please", "anna, bo, cy", kind=Reference.Kind.CONSENSUS
+    )
+    assert decided(said[:2], wanted=3, language="en") is None
+    unlike = decided(by("turn it on", "turn it off"), wanted=2, language="en")
+    assert unlike == Verdict(Outcome.ADJUDICATE)
+
+
+def test_people_who_seldom_err_count_for_more() -> None:
+    said = by("turn it on", "turn it off", "turn it off", "turn it on")
+    assert decided(said, wanted=4, language="en") == Verdict(Outcome.ADJUDICATE)
+    votes = {"anna": 5.0, "bo": 2.0, "cy": 2.0}
+    found = decided(said, wanted=4, language="en", votes=votes)
+    assert found
+    assert found.text == "turn it on"

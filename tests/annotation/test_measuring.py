@@ -83,9 +83,9 @@ def test_a_known_answer_never_touches_the_reference(world: Answered) -> None:
 
 
 def test_votes_follow_the_newest_report(world: Answered) -> None:
-    assert measuring.votes_of(world.collection) == {}
+    assert measuring.votes_of(world.collection.pk) == {}
     measured(world)
-    votes = measuring.votes_of(world.collection)
+    votes = measuring.votes_of(world.collection.pk)
     assert votes["anna@example.org"] > votes["bo@example.org"] > 0
 
 
