@@ -313,6 +313,8 @@ def _rounds(collection: Any, model: Any, asked: Sequence[tuple[int, datetime]]) 
         clip=[clip for clip, _moment in asked],
         reason=["strategy"] * len(asked),
         score=[0.5] * len(asked),
+        why=["{}"] * len(asked),
+        wanted=[1] * len(asked),
         task_id=ids,
         outcome=["labelled"] * len(asked),
     )
@@ -326,6 +328,8 @@ def _rounds(collection: Any, model: Any, asked: Sequence[tuple[int, datetime]]) 
         text=["turn the lights off please"] * len(asked),
         was_skipped=[False] * len(asked),
         quality=["{}"] * len(asked),
+        is_blind=[False] * len(asked),
+        slips=["[]"] * len(asked),
         created_at=[moment for _clip, moment in asked],
         updated_at=[moment for _clip, moment in asked],
     )
