@@ -46,7 +46,7 @@ def world() -> Answered:
     for row in Hypothesis.objects.all():
         tokens = [[f" {word}", -0.01, 0.0] for word in row.text.split()]
         words = [[word, n / 2, n / 2 + 0.5, 1.0] for n, word in enumerate(row.text.split())]
-        HypothesisDetails.objects.create(hypothesis=row, tokens=tokens, words=words)
+        HypothesisDetails.objects.filter(hypothesis=row).update(tokens=tokens, words=words)
     return made
 
 
