@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db.models import BooleanField, Case, Count, F, FloatField, Q, Value, When
 from django.db.models.functions import Coalesce
@@ -58,7 +59,7 @@ def _count(taken: Taken, rule: Rule, asked: Asked, clips: float, people: Sequenc
         taken.people[one] += round(clips)
 
 
-def _groups(collection: Collection, rules: Sequence[Rule]) -> list[dict]:  # type: ignore[type-arg]
+def _groups(collection: Collection, rules: Sequence[Rule]) -> list[dict[str, Any]]:
     """How many clips of the pool have which language and dialect and fit which rules."""
     champion = holder(collection, Alias.Name.CHAMPION)
     if champion is None:

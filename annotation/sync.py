@@ -197,7 +197,7 @@ class Reading:
         self.tally.unreadable = len(self._unreadable)
         self._context.progress(self.tally.tasks, max(self.tally.tasks, self._all))
 
-    def _apply_task(self, one: Pass, task: dict[str, Any]) -> None:
+    def _apply_task(self, one: Pass, task: Mapping[str, Any]) -> None:
         listed = []
         for each in task["annotations"]:
             try:

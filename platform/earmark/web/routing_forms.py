@@ -79,6 +79,13 @@ class AnnotatorForm(PlainForm):
         }
 
 
+class Named(forms.ModelMultipleChoiceField):
+    """Annotators to choose from, by name."""
+
+    def label_from_instance(self, obj: Annotator) -> str:
+        return obj.user.username
+
+
 class RuleForm(PlainForm):
     """For which clips whom to ask, and how many of them."""
 
@@ -104,9 +111,7 @@ class RuleForm(PlainForm):
         label=_("Blind"), required=False, help_text=_("everyone after the first starts from an empty box")
     )
     is_active = forms.BooleanField(label=_("Active"), required=False, initial=True)
-    annotators = forms.ModelMultipleChoiceField(
-        queryset=Annotator.objects.none(), label=_("Only these people"), required=False
-    )
+    annotators = Named(queryset=Annotator.objects.none(), label=_("Only these people"), required=False)
 
     def __init__(
         self, collection: Collection, data: Any = None, *, initial: dict[str, Any] | None = None
@@ -124,7 +129,6 @@ class RuleForm(PlainForm):
         field = self.fields["annotators"]
         assert isinstance(field, forms.ModelMultipleChoiceField)
         field.queryset = Annotator.objects.filter(collection=collection).select_related("user")
-        field.label_from_instance = lambda one: one.user.username  # type: ignore[method-assign]
 
     def fields_told(self) -> dict[str, Any]:
         """One rule as `set_rules` takes it."""
