@@ -15,13 +15,6 @@ from earmark.web.forms import LARGEST_ID, PlainForm
 LABELLING = [role for role in Role if role.covers(Role.ANNOTATOR)]
 
 
-class People(forms.ModelMultipleChoiceField):
-    """Annotators by their user names."""
-
-    def label_from_instance(self, obj: Annotator) -> str:
-        return obj.user.username
-
-
 class Listed(forms.CharField):
     """Codes or names with commas between, as a list."""
 
@@ -86,6 +79,13 @@ class AnnotatorForm(PlainForm):
         }
 
 
+class Named(forms.ModelMultipleChoiceField):
+    """Annotators to choose from, by name."""
+
+    def label_from_instance(self, obj: Annotator) -> str:
+        return obj.user.username
+
+
 class RuleForm(PlainForm):
     """For which clips whom to ask, and how many of them."""
 
@@ -111,7 +111,7 @@ class RuleForm(PlainForm):
         label=_("Blind"), required=False, help_text=_("everyone after the first starts from an empty box")
     )
     is_active = forms.BooleanField(label=_("Active"), required=False, initial=True)
-    annotators = People(queryset=Annotator.objects.none(), label=_("Only these people"), required=False)
+    annotators = Named(queryset=Annotator.objects.none(), label=_("Only these people"), required=False)
 
     def __init__(
         self, collection: Collection, data: Any = None, *, initial: dict[str, Any] | None = None
@@ -127,7 +127,7 @@ class RuleForm(PlainForm):
             }
         super().__init__(data, initial=initial)
         field = self.fields["annotators"]
-        assert isinstance(field, People)
+        assert isinstance(field, forms.ModelMultipleChoiceField)
         field.queryset = Annotator.objects.filter(collection=collection).select_related("user")
 
     def fields_told(self) -> dict[str, Any]:
