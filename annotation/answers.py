@@ -194,11 +194,11 @@ def decided(
     labelled = [one for one in verdicts if one.outcome == Outcome.LABELLED]
     if Outcome.UNINTELLIGIBLE in outcomes or len(labelled) < 2:
         return Verdict(Outcome.ADJUDICATE)
-    found = agreed([one.text for one in labelled], language, weights=_weights(labelled, votes or {}))
-    if found is None:
+    consensus = agreed([one.text for one in labelled], language, weights=_weights(labelled, votes or {}))
+    if consensus is None:
         return Verdict(Outcome.ADJUDICATE)
     authors = ", ".join(one.author for one in labelled)[:AUTHOR_LENGTH]
-    return Verdict(Outcome.LABELLED, text=found.text, author=authors, kind=Reference.Kind.CONSENSUS)
+    return Verdict(Outcome.LABELLED, text=consensus.text, author=authors, kind=Reference.Kind.CONSENSUS)
 
 
 def _weights(labelled: Sequence[Verdict], votes: Mapping[str, float]) -> list[float]:
