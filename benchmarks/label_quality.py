@@ -43,7 +43,7 @@ in a hundred words are hard: everyone errs there four times as often, and in thr
   furthest off among those of each nominal rate: a careful person makes a dozen errors in all, and so it is them.
 - `worst_with_known`: the same with {known} known answers a person besides: other texts than those the rate is held
   against, so that it scatters more; what it adds are the errors people make together. `interval_coverage`: how often
-  the person's rate lies within the 95 % interval.
+  the person's rate lies within the 95 % interval; nearly always, for the interval also allows for other clips.
 - `consensus_error`: error rate of the weighted vote on all clips, whether there was a majority everywhere or not;
   `over_single`: that over the mean error of one annotator, goal 0.5. `accepted_error`, `accepted_share`: of the clips
   with a majority of two people in every place, which need no adjudication.
