@@ -31,6 +31,8 @@ class Range:
 RANGES: Mapping[str, Range] = {
     "known_share": Range(0, 0.5),
     "control_share": Range(0, 0.5),
+    "review_share": Range(0, 1),
+    "review_above": Range(0, 1, may_be_empty=True),
     "idle_seconds": Range(1, 3600),
     "hourly_cost": Range(0, 100_000, may_be_empty=True),
 }

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 SignIn = Callable[[User | None], Client]
 PLAN = {
     "glossary": "大埔墟\r\nGLM-ASR\r\n\r\nGLM-ASR", "known_percent": "5", "control_percent": "2.5",
-    "idle_seconds": "90", "hourly_cost": "31.5", "currency": "cny",
+    "review_percent": "10", "review_above_percent": "", "idle_seconds": "90", "hourly_cost": "31.5", "currency": "cny",
 }  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def test_a_manager_sets_the_plan_and_the_audit_log_says_so(world: World, signed_
         90,
         31.5,
     )
+    assert (plan.review_share, plan.review_above) == (0.1, None)
     entry = AuditEntry.objects.get(verb="change labelling plan")
     assert entry.details["changed"]["known_share"] == [0.0, 0.05]
     shown = client.get(at).content.decode()

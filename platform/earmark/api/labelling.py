@@ -45,7 +45,7 @@ class Plan(InCollection):
 
     @extend_schema(summary="Change the labelling plan", request=PlanIn, responses=PlanOut)
     def put(self, request: Request, slug: str) -> Response:
-        """What is not named stays. Shares are from 0 to 0.5; `glossary` has a term a line."""
+        """What is not named stays. `known_share` and `control_share` are at most 0.5; `glossary` has a term a line."""
         if not isinstance(request.data, dict):
             raise serializers.ValidationError("Send a JSON object.")
         return Response(

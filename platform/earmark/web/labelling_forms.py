@@ -11,7 +11,12 @@ from earmark.corpus.models import Collection
 from earmark.web.forms import PlainForm
 
 PERCENT = 100
-SHARES = {"known_percent": "known_share", "control_percent": "control_share"}
+SHARES = {
+    "known_percent": "known_share",
+    "control_percent": "control_share",
+    "review_percent": "review_share",
+    "review_above_percent": "review_above",
+}
 
 
 class PlanForm(PlainForm):
@@ -38,6 +43,19 @@ class PlanForm(PlainForm):
         max_value=RANGES["control_share"].most * PERCENT,
         help_text=_("Without the recogniser’s text, to see how much time it saves."),
     )
+    review_percent = forms.FloatField(
+        label=_("Reviewed at random"),
+        min_value=0,
+        max_value=RANGES["review_share"].most * PERCENT,
+        help_text=_("Of what is labelled, whatever is known of it."),
+    )
+    review_above_percent = forms.FloatField(
+        label=_("Reviewed above an error rate of"),
+        required=False,
+        min_value=0,
+        max_value=RANGES["review_above"].most * PERCENT,
+        help_text=_("Everything by a person who errs more often; nobody's for that reason when empty."),
+    )
     idle_seconds = forms.FloatField(
         label=_("Idle after"),
         min_value=RANGES["idle_seconds"].least,
@@ -51,13 +69,18 @@ class PlanForm(PlainForm):
 
     def __init__(self, data: Any = None, *, plan: LabellingPlan) -> None:
         held = settings_of(plan)
-        shares = {name: f"{held[share] * PERCENT:g}" for name, share in SHARES.items()}
+        shares = {
+            name: "" if held[share] is None else f"{held[share] * PERCENT:g}"
+            for name, share in SHARES.items()
+        }
         super().__init__(data, initial={**held, **shares, "idle_seconds": f"{plan.idle_seconds:g}"})
 
     def changes(self) -> dict[str, Any]:
         """The valid form as settings of the plan."""
         given = dict(self.cleaned_data)
-        return {**{share: given.pop(name) / PERCENT for name, share in SHARES.items()}, **given}
+        percents = {share: given.pop(name) for name, share in SHARES.items()}
+        shares = {share: None if told is None else told / PERCENT for share, told in percents.items()}
+        return {**shares, **given}
 
 
 class AccountForm(PlainForm):
