@@ -230,6 +230,19 @@ def test_text_of_people_and_models_is_escaped(world: World) -> None:
         assert evil not in client.get(url, {"speaker": "american-0"}).content.decode()
 
 
+def test_a_clip_and_its_round_say_why_it_was_chosen(world: World) -> None:
+    one = world.collection.rounds.get(number=2).clips.filter(reason="strategy").order_by("-score", "pk")[0]
+    client = Client()
+    client.force_login(world.people["viewer"])
+    for url in (
+        reverse("web:clip", args=["harbour", one.clip_id]),
+        reverse("web:round", args=["harbour", 2]),
+    ):
+        text = client.get(url).content.decode()
+        assert "errors per second it is expected to repair" in text
+        assert "0.41" in text
+
+
 def test_a_clip_no_model_could_hear_says_why(world: World) -> None:
     clip = world.clips[0]
     TranscriptionFailure.objects.create(

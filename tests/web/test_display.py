@@ -26,6 +26,14 @@ def test_duration(seconds: float | None, shown: str) -> None:
     assert display.duration(seconds) == shown
 
 
+def test_what_was_weighed_reads_as_names_and_values() -> None:
+    why = {"expected_errors": 0.417, "rank": 1234.0, "over_cap": 1.0, "a_new_reason": 0.5}
+    shown = display.reasons(why)
+    assert [value for _name, value in shown] == ["0.42", "1,234", "", "0.50"]
+    assert shown[-1][0] == "a new reason"
+    assert display.reasons({"over_cap": 0.0}) == []
+
+
 @pytest.mark.parametrize(("share", "shown"), [(None, "–"), (0.0, "0.0%"), (0.0416, "4.2%"), (1.25, "125.0%")])
 def test_percent(share: float | None, shown: str) -> None:
     assert display.percent(share) == shown

@@ -30,7 +30,7 @@ MOST = {
     "recordings": 8,
     "clip": 16,
     "rounds": 8,
-    "round": 18,
+    "round": 19,
     "trainings": 8,
     "training": 18,
     "training_log": 7,
