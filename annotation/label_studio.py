@@ -362,7 +362,7 @@ def patiently(
     work: Callable[[LabelStudio], Result],
     *,
     wait: Callable[[float], object],
-    waits: Sequence[float] = (1, 2, 4, 8, 15, 30),
+    waits: Sequence[float] = (1, 2, 4, 8, 10, 10, 10, 15),
 ) -> Result:
     """Do `work`, which looks at what is already done, again from its start while Label Studio is away.
 

@@ -333,7 +333,7 @@ away.
 on the way. Every one of {len(outcome.submitted)} acknowledged submissions is looked for in our database by its
 text. The lag counts from the submission, or from Label Studio's return where it was away between; median
 {percentile(lags, 0.5):.1f} s, 95th percentile {percentile(lags, 0.95):.1f} s. A webhook asks for a sync within
-2 s; what loses its webhook waits for the next one, or for the poll every 60 s at most.
+2 s; what loses its webhook waits for the next one, or for the poll every 20 s at most.
 
 Goals: 5,000 tasks in under {GOALS["push_seconds_5000"]:.0f} s; exactly {GOALS["left_after_kills"]} after the
 kills; nothing lost, nothing doubled; under {GOALS["worst_lag_s"]:.0f} s after service returns.

@@ -149,7 +149,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "annotation.poll_connected",
         "schedule": schedule(timedelta(minutes=5)),
     },
-    "poll open rounds": {"task": "annotation.poll_open_rounds", "schedule": schedule(timedelta(seconds=60))},
+    "poll open rounds": {"task": "annotation.poll_open_rounds", "schedule": schedule(timedelta(seconds=20))},
     "look after open rounds": {
         "task": "annotation.look_after_open_rounds",
         "schedule": schedule(timedelta(seconds=60)),
