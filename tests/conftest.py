@@ -8,6 +8,8 @@ import pytest
 import torch
 from django.conf import settings
 from django.test import override_settings
+from hypothesis import HealthCheck
+from hypothesis import settings as properties
 
 from earmark.config.environment import Environment
 from tests.object_store import s3_account, s3_bucket, s3_server
@@ -16,6 +18,9 @@ from tests.services import STACK
 __all__ = ["s3_account", "s3_bucket", "s3_server"]
 
 torch.set_num_threads(1)
+# how long an example takes says how busy the machine is, and nothing about what is tested
+properties.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+properties.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
