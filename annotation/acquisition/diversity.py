@@ -1,6 +1,7 @@
 """Clips that differ from each other, whatever the model makes of them. Good company for uncertainty, poor alone."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annotation.acquisition.choosing import Scores, reads
 from annotation.acquisition.pool import Floats, Integers, Pool, Vectors
@@ -58,7 +59,7 @@ def in_order(pool: Pool, order: Integers, rng: np.random.Generator, **why: list[
     return Scores(score, {name: spread(values, order, len(pool)) for name, values in why.items()})
 
 
-def spread(values: list[float] | Floats, index: Integers, length: int) -> Floats:
+def spread(values: list[float] | NDArray[np.floating], index: Integers, length: int) -> Floats:
     """A column [length] of the values at `index`, NaN elsewhere."""
     column = np.full(length, np.nan)
     column[index] = values
