@@ -135,9 +135,11 @@ class LabelStudio:
         """Change settings of a project."""
         self._send("PATCH", f"/api/projects/{project}/", project=project, json=fields)
 
-    def import_tasks(self, project: int, tasks: Sequence[Task]) -> None:
-        """Add tasks with their predictions, all of them or none. Not idempotent."""
-        self._send("POST", f"/api/projects/{project}/import", project=project, json=list(tasks))
+    def import_tasks(self, project: int, tasks: Sequence[Task]) -> list[int]:
+        """Add tasks with their predictions, all of them or none; returns their ids in order. Not idempotent."""
+        path = f"/api/projects/{project}/import"
+        made = self._send("POST", path, project=project, params={"return_task_ids": "true"}, json=list(tasks))
+        return [int(one) for one in made["task_ids"]]
 
     def tasks(self, project: int) -> Iterator[list[Task]]:
         """Pages of all tasks, ordered by id: `id`, `data` and how many annotations, of which skips."""

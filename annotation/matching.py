@@ -23,6 +23,11 @@ class Matched:
     unknown: list[Task] = field(default_factory=list)
     foreign: list[Task] = field(default_factory=list)
 
+    @property
+    def tasks(self) -> int:
+        """How many tasks there are."""
+        return len(self.of_pass) + len(self.spare) + len(self.unknown) + len(self.foreign)
+
 
 def key_of(task: Task, round_id: int) -> Key | None:
     """The clip and pass a task says it is for; None where it does not say it is of this round.

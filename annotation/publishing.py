@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.urls import reverse
 
 from annotation import project
@@ -60,31 +60,34 @@ def publish(row: Round, context: Context, studio: LabelStudio) -> dict[str, int]
 
 
 def _have_tasks(row: Round, context: Context, studio: LabelStudio, done: Published) -> None:
-    """Send what is missing, then look again, undo what is there twice and note which task is which pass's."""
+    """Send what is missing, undo what is there twice and note which task is which pass's.
+
+    What is there is listed again only where there are more tasks than were sent: each costs a millisecond.
+    """
     known = ensure_project(row, studio)
     passes = list(passes_of(row))
     matched = match(_listed(studio, known), passes, row.pk)
     missing = [one for one in passes if is_sendable(one) and one.pk not in matched.of_pass]
     texts = Texts(row, missing)
+    sent: dict[int, Mapping[str, Any]] = {}
     for start in range(0, len(missing), BATCH):
         context.progress(start, len(missing))
         batch = missing[start : start + BATCH]
         around = surroundings(
             [one.round_clip.clip for one in batch], model=texts.model, lifetime_seconds=AUDIO_LINK_SECONDS
         )
-        studio.import_tasks(
-            known,
-            [task_of(row, one, texts, start // BATCH, around[one.round_clip.clip_id]) for one in batch],
-        )
-        done.sent += len(batch)
+        tasks = [task_of(row, one, texts, start // BATCH, around[one.round_clip.clip_id]) for one in batch]
+        made = studio.import_tasks(known, tasks)
+        sent |= {one.pk: {**task, "id": pk} for one, task, pk in zip(batch, tasks, made, strict=True)}
     context.progress(len(missing), len(missing))
-    if missing:
+    done.sent += len(sent)
+    matched.of_pass |= sent
+    if sent and studio.project(known, "task_number")["task_number"] != matched.tasks:
         matched = match(_listed(studio, known), passes, row.pk)
     for task in matched.spare:
         studio.delete_task(task["id"])
     done.deleted += len(matched.spare)
-    there = len(matched.of_pass) + len(matched.unknown) + len(matched.foreign)
-    Round.objects.filter(pk=row.pk).update(tasks_there=there)
+    Round.objects.filter(pk=row.pk).update(tasks_there=matched.tasks - len(matched.spare))
     _record_tasks(row, passes, matched)
     done.readdressed += _readdress(passes, matched, context, studio)
 
@@ -206,7 +209,13 @@ def _record_tasks(row: Round, passes: Sequence[Pass], matched: Matched) -> None:
             changed.append(one)
     with transaction.atomic():
         row.passes.filter(pk__in=[one.pk for one in changed]).update(task_id=None)
-        Pass.objects.bulk_update(changed, ["task_id"], batch_size=1000)
+        with connection.cursor() as cursor:
+            cursor.execute(_RECORD, [[one.pk for one in changed], [one.task_id for one in changed]])
+
+
+_RECORD = f"""
+UPDATE {Pass._meta.db_table} AS asked SET task_id = told.task
+FROM unnest(%s::bigint[], %s::integer[]) AS told (id, task) WHERE asked.id = told.id"""
 
 
 def _readdress(passes: Sequence[Pass], matched: Matched, context: Context, studio: LabelStudio) -> int:

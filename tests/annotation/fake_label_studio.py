@@ -63,9 +63,10 @@ class FakeLabelStudio:
         self._called("update_project")
         self._project(project).update(fields)
 
-    def import_tasks(self, project: int, tasks: Sequence[dict[str, Any]]) -> None:
+    def import_tasks(self, project: int, tasks: Sequence[dict[str, Any]]) -> list[int]:
         self._called("import_tasks")
         self._project(project)
+        made = []
         for task in tasks:
             key = next(self._ids)
             predictions = [{**deepcopy(one), "id": next(self._ids)} for one in task["predictions"]]
@@ -76,6 +77,8 @@ class FakeLabelStudio:
                 "annotations": [],
                 "updated_at": self._tick(),
             }
+            made.append(key)
+        return made
 
     def tasks(self, project: int) -> Iterator[list[dict[str, Any]]]:
         self._called("tasks")
