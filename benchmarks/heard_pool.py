@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +50,18 @@ def heard_pool(folder: Path, entries: Sequence[ClipEntry], *, model: str) -> Hea
     """
     kept = folder / "heard.jsonl"
     if not kept.exists():
-        clips, embeddings = _heard(entries, model)
-        np.save(folder / "embeddings.npy", embeddings)
-        lines = [json.dumps(asdict(clip), ensure_ascii=False) for clip in clips]
-        kept.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        # Django is set up once in a process, and the services it was set up for end with the gate's work
+        with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+            alone.submit(_write, folder, entries, model).result()
     rows: list[dict[str, Any]] = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
     return HeardPool([HeardClip(**row) for row in rows], np.load(folder / "embeddings.npy"))
+
+
+def _write(folder: Path, entries: Sequence[ClipEntry], model: str) -> None:
+    clips, embeddings = _heard(entries, model)
+    np.save(folder / "embeddings.npy", embeddings)
+    lines = [json.dumps(asdict(clip), ensure_ascii=False) for clip in clips]
+    (folder / "heard.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _heard(entries: Sequence[ClipEntry], model: str) -> tuple[list[HeardClip], np.ndarray]:

@@ -9,7 +9,7 @@ NOT_SPEECH = ("silence", "no_speech")
 REFERENCES = 1_200
 """Clips of each stated language that others are held against."""
 NEIGHBOURS = 15
-LIKELY = 0.35
+LIKELY = 0.25
 """A clip that people refuse with this chance or more is not asked."""
 _ANSWERS = 3
 _SHARPNESS = 4
@@ -40,28 +40,38 @@ def misplaced(
     """How unlike its stated language each clip [n] sounds, in 0..1, by the languages stated of the clips nearest to it.
 
     The NEIGHBOURS nearest among `known` vote by squared similarity, each language as if all were equally frequent:
-    among clips said to be of many languages, speech of none of them has neighbours of all. `itself`: the place of each
-    clip among `known`, -1 where it is not one of them. 0 everywhere where there is one language; all of `language` are
-    among the known ones.
+    among clips said to be of many languages, speech of none of them has neighbours of all. One that is said to be of
+    the right language by chance has neighbours that are not, so their mean counts half. `itself`: the place of each
+    clip among `known`, -1 where it is not one of them. Every one of `language` is among the known. 0 where there is
+    one language.
     """
     kinds, code = np.unique(known_language, return_inverse=True)
     if len(kinds) < 2:
         return np.zeros(len(vectors))
-    order = np.argsort(code, kind="stable")
-    first = np.searchsorted(code[order], np.arange(len(kinds)))
-    counts = np.bincount(code)
-    place = np.append(np.argsort(order), -1)[itself]
-    own = np.searchsorted(kinds, language)
-    found = np.zeros(len(vectors))
+    shares = np.eye(len(kinds))[code] / np.bincount(code)
+    of_known = _to_others(_means(known, known, shares, itself=np.arange(len(known))), code)
+    means = _means(vectors, known, np.column_stack([shares, of_known]), itself=itself)
+    own = _to_others(means[:, :-1], np.searchsorted(kinds, language))
+    return np.clip((own + means[:, -1]) / 2, 0.0, 1.0)
+
+
+def _to_others(votes: Floats, own: Integers) -> Floats:
+    """The share [n] of votes [n, languages] that do not go to the language `own` [n]."""
+    share: Floats = 1.0 - votes[np.arange(len(own)), own] / np.maximum(votes.sum(axis=1), 1e-12)
+    return share
+
+
+def _means(vectors: Vectors, known: Vectors, columns: Floats, *, itself: Integers) -> Floats:
+    """Over the NEIGHBOURS nearest among `known`, by squared similarity, the means [n, c] of `columns` [m, c]."""
+    found = np.zeros((len(vectors), columns.shape[1]))
     for start in range(0, len(vectors), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(vectors)))
-        similar = vectors[rows] @ known[order].T
+        similar = vectors[rows] @ known.T
         inside = itself[rows] >= 0
-        similar[inside.nonzero()[0], place[rows[inside]]] = -1
-        votes = np.add.reduceat(_of_nearest(similar, NEIGHBOURS, 2), first, axis=1) / counts
-        all_votes = np.maximum(votes.sum(axis=1), 1e-12)
-        found[rows] = 1.0 - votes[np.arange(len(rows)), own[rows]] / all_votes
-    return np.clip(found, 0.0, 1.0)
+        similar[inside.nonzero()[0], itself[rows[inside]]] = -1
+        weight = _of_nearest(similar, NEIGHBOURS, 2)
+        found[rows] = weight @ columns / np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
+    return found
 
 
 def refused_alike(vectors: Vectors, answered: Vectors, refused: Booleans) -> Floats:
