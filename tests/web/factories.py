@@ -171,10 +171,8 @@ def a_round(
             score=1 - heard[clip.pk].confidence if clip.pk in heard else 0, outcome=outcome,
             why={} if index % 10 == 9 else {"expected_errors": 0.41, "rank": index + 1.0, "over_cap": 0.0},
         )  # fmt: skip
-        asked = Pass.objects.create(
-            round=row, round_clip=place, number=1, task_id=index + 1,
-            status=Pass.Status.WAITING if outcome == "waiting" else Pass.Status.DONE,
-        )  # fmt: skip
+        status = Pass.Status.WAITING if outcome == "waiting" else Pass.Status.DONE
+        asked = Pass.objects.create(round=row, round_clip=place, number=1, task_id=index + 1, status=status)
         Clip.objects.filter(pk=clip.pk).update(state="in_round" if outcome == "waiting" else outcome)
         if outcome != "waiting":
             answer(place, asked, rng, when=opened + timedelta(hours=3 + index % 40))

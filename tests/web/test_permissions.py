@@ -90,7 +90,7 @@ def the_annotator(world: World) -> dict[str, Any]:
     return {"pk": world.collection.memberships.get(user=world.people["annotator"]).pk}
 
 
-PLAN = {"known_percent": 5, "control_percent": 0, "idle_seconds": 60, "currency": "EUR"}
+PLAN = {"known_percent": 5, "control_percent": 0, "review_percent": 5, "idle_seconds": 60, "currency": "EUR"}
 ROUND = {"minutes": 1, "strategy": "annotation.acquisition.random", "audit_percent": 10, "seed": 3}
 COMPARISON = {"sample_seconds": 30}
 TRAINING = {

@@ -58,10 +58,14 @@ export class Store {
   }
 
   saveDraft(entry, draft, options = {}) {
-    return this.send("PUT", this.address("draft", entry.id), entry.sheet.version, draft, options);
+    const sent = this.send("PUT", this.address("draft", entry.id), entry.sheet.version, draft, options);
+    entry.writing = Promise.allSettled([entry.writing, sent]);
+    return sent;
   }
 
-  decide(entry, decision) {
+  /** Not before what is being saved of the same clip has arrived: a draft that a decision overtakes is stale. */
+  async decide(entry, decision) {
+    await entry.writing;
     return this.send("POST", this.address("send", entry.id), entry.sheet.version, decision, { keepalive: true });
   }
 
