@@ -5,8 +5,8 @@ from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
+from annotation.plans import plan_of
 from annotation.project import LONG_SECONDS, Page, Surroundings, glossary_lines
-from annotation.review_models import LabellingPlan
 from earmark.corpus.audio_links import MARGIN_SECONDS, clip_url
 from earmark.corpus.margins import place_in_wide
 from earmark.corpus.models import Clip, Collection, Reference
@@ -15,10 +15,9 @@ from earmark.recognition.models import Hypothesis, ModelVersion
 
 def page_of(collection: Collection, clips: QuerySet[Clip]) -> Page:
     """What the labelling page for `clips` of `collection` has. Two queries."""
-    plan = LabellingPlan.objects.filter(collection=collection).first()
     return Page(
         has_turns=clips.filter(seconds__gt=LONG_SECONDS).exists(),
-        glossary=glossary_lines(plan.glossary) if plan else (),
+        glossary=glossary_lines(plan_of(collection).glossary),
     )
 
 

@@ -14,6 +14,7 @@ from django.db.models import Count, F, FloatField, Q, QuerySet, Sum, Value
 from django.db.models.functions import Least
 
 from annotation.models import Annotation, Round, RoundClip
+from annotation.plans import plan_of
 from annotation.review_models import Decision, LabellingPlan
 from earmark.corpus.models import Collection
 from earmark.speech.resampling import resampled_sums
@@ -108,11 +109,6 @@ class RoundCost:
 def most_counted(clip_seconds: float, idle_seconds: float) -> float:
     """Seconds of the client's clock that count for one clip: SLOWEST times its length, and one spell of idling."""
     return SLOWEST * clip_seconds + idle_seconds
-
-
-def plan_of(collection: Collection) -> LabellingPlan:
-    """The collection's labelling plan; that of the defaults where nobody made one."""
-    return LabellingPlan.objects.filter(collection=collection).first() or LabellingPlan(collection=collection)
 
 
 def work_by_round(collection: Collection) -> list[RoundCost]:

@@ -9,6 +9,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
@@ -86,18 +87,16 @@ def fetch(place: Outside, *, deadline: float, transport: httpx.BaseTransport | N
     Raises EarmarkError `annotation:ml:audio-missing`, `:audio-too-large`, `:audio-unreachable`,
     `:audio-not-allowed` for a redirect to where nothing may come from.
     """
-    copy = tempfile.TemporaryFile(prefix="earmark-ml-")  # noqa: SIM115  the caller closes it
-    try:
+    with ExitStack() as on_failure:
+        copy = on_failure.enter_context(tempfile.TemporaryFile(prefix="earmark-ml-"))
         for _hop in range(MOST_REDIRECTS + 1):
             onward = _once(place, copy.write, deadline, transport)
             if onward is None:
                 copy.seek(0)
+                on_failure.pop_all()  # the caller closes it
                 return copy
             place = _onward(place, onward)
         raise _missing(place.url, _("it redirects for ever"))
-    except BaseException:
-        copy.close()
-        raise
 
 
 def _once(

@@ -8,7 +8,7 @@ import numpy as np
 from django.db.models import Sum
 
 from annotation.models import Annotation, Round, RoundClip
-from annotation.review_models import LabellingPlan
+from annotation.plans import plan_of
 from annotation.routing import Asked, Given, Person, Rule, draw, route
 from annotation.routing_models import Annotator, Pass, RoutingRule
 from earmark.corpus.models import Collection
@@ -24,7 +24,7 @@ def make_passes(row: Round, *, now: datetime) -> None:
     """
     clips = list(row.clips.filter(passes=None).select_related("clip", "hypothesis").order_by("pk"))
     places = queue_places(clips, row.seed)
-    control = _control(clips, control_share(row.collection), row.seed)
+    control = _control(clips, plan_of(row.collection).control_share, row.seed)
     knowing = _who_answered([one.clip_id for one in clips if one.reason == Reason.KNOWN])
     asked = [
         asked_of(
@@ -97,18 +97,6 @@ def expected_error(one: RoundClip) -> float | None:
     if one.clip.expected_error_rate is not None:
         return one.clip.expected_error_rate
     return None if one.hypothesis is None else 1.0 - one.hypothesis.confidence
-
-
-def control_share(collection: Collection) -> float:
-    """The share of a round that is transcribed from nothing."""
-    plan = LabellingPlan.objects.filter(collection=collection).first()
-    return plan.control_share if plan else 0.0
-
-
-def known_share(collection: Collection) -> float:
-    """How many clips whose answer is known are hidden in a round, as a share of the others."""
-    plan = LabellingPlan.objects.filter(collection=collection).first()
-    return plan.known_share if plan else 0.0
 
 
 def _control(clips: Sequence[RoundClip], share: float, seed: int) -> set[int]:

@@ -136,15 +136,6 @@ def queue_url(annotator: Annotator, round: Round) -> str | None:
     return f"{address}/projects/{round.project_id}/data?tab={found.view_id}&labeling=1"
 
 
-def task_url(one: Pass) -> str | None:
-    """Where one pass is answered, or an answer to it changed; None before it is in Label Studio."""
-    if one.round.project_id is None or one.task_id is None:
-        return None
-    return (
-        f"{settings.EARMARK.label_studio_public_url}/projects/{one.round.project_id}/data?task={one.task_id}"
-    )
-
-
 def stuck(round: Round) -> list[Stuck]:
     """Waiting passes that nobody can take, by why; one query."""
     rows = (

@@ -6,7 +6,8 @@ from random import Random
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from annotation.models import Annotation, RoundClip
-from annotation.review_models import Decision, LabellingPlan, QualityReport, ReviewRequest
+from annotation.plans import plan_of
+from annotation.review_models import Decision, QualityReport, ReviewRequest
 from earmark.corpus.models import Collection, Reference
 
 Reason = ReviewRequest.Reason
@@ -48,7 +49,7 @@ def request_reviews(collection: Collection, clips: QuerySet[RoundClip]) -> int:
     """Ask for a review of those of `clips` that need one; returns how many. What was decided since its last answer, or
     is asked for already, is left as it is. Within the caller's transaction.
     """
-    plan = LabellingPlan.objects.filter(collection=collection).first() or LabellingPlan(collection=collection)
+    plan = plan_of(collection)
     rates = error_rates(collection)
     labelled = clips.filter(outcome=RoundClip.Outcome.LABELLED).exclude(reason=RoundClip.Reason.KNOWN)
     made = Decision.objects.filter(round_clip=OuterRef("pk"))

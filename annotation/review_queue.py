@@ -7,7 +7,6 @@ its label. Both lists are read off indexes that hold only what waits.
 from collections.abc import Collection as Several
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -143,9 +142,3 @@ def sheet(collection: Collection, round_clip_id: int) -> Sheet:
         reference=Reference.objects.filter(clip=row.clip_id, is_current=True).first(),
         decisions=list(row.decisions.select_related("by", "annotation")),
     )
-
-
-def decided_since(collection: Collection, since: datetime) -> QuerySet[Decision]:
-    """Decisions in the collection from `since` on, newest first."""
-    rows = Decision.objects.filter(round_clip__round__collection=collection, at__gte=since)
-    return rows.select_related("by", "round_clip__round").order_by("-pk")

@@ -14,7 +14,8 @@ from annotation.acquisition import DEFAULT_STRATEGY, choose, find_strategy, read
 from annotation.hidden import draw_known
 from annotation.label_studio import patiently
 from annotation.models import Round, RoundClip
-from annotation.passes import known_share, make_passes
+from annotation.passes import make_passes
+from annotation.plans import plan_of
 from annotation.pool import check_readable, eligible_hypotheses, read_pool
 from annotation.publishing import forget_project, publish
 from annotation.settling import settle_what_came, withdraw_passes
@@ -205,7 +206,7 @@ def make_missing_passes(row: Round) -> None:
 
 def _hidden(row: Round, chosen: int) -> list[RoundClip]:
     """Clips whose answer is known, over and above the budget: the plan's share of those that were chosen."""
-    count = round(known_share(row.collection) * chosen)
+    count = round(plan_of(row.collection).known_share * chosen)
     known = draw_known(row.collection, row.model, count=count, seed=row.seed)
     return [
         RoundClip(round=row, clip_id=clip, hypothesis_id=hypothesis, reason=RoundClip.Reason.KNOWN, score=0.0)

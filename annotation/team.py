@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db import transaction
 
-from annotation.models import Round
 from annotation.rerouting import start_rerouting
 from annotation.routing_models import Annotator, RoutingRule
 from earmark.accounts.models import User
@@ -112,9 +111,3 @@ def _fill(row: RoutingRule, given: Mapping[str, Any], position: int) -> None:
 
 def _no_rule(what: str, instead: str) -> EarmarkError:
     return EarmarkError("annotation:rule:settings", f"{what[0].upper()}{what[1:]}.", f"Give {instead}.")
-
-
-def reroute_now(*, round: Round, by: User | None) -> None:
-    """Have what waits in the collection's open rounds given out anew."""
-    audit(by, "reroute", round.collection.scope, round=round.number)
-    start_rerouting(collection=round.collection)

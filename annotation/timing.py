@@ -5,12 +5,11 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from annotation.models import Annotation, Round, RoundClip
-from annotation.review_models import LabellingPlan
+from annotation.plans import plan_of
 from earmark.corpus.models import Clip, Collection
 
 ANNOTATION, ROUND_CLIP, ROUND, CLIP = (model._meta.db_table for model in (Annotation, RoundClip, Round, Clip))
 LONGEST_CLIP = timedelta(seconds=30)
-IDLE_SECONDS = 60.0
 
 _FILL = f"""
 WITH told AS (
@@ -36,8 +35,7 @@ def fill_server_seconds(collection: Collection, *, since: datetime) -> None:
     plan calls idle: nobody knows then how much of it was work. All are looked at together, for a sync reads them in the
     order of tasks, not of time.
     """
-    plan = LabellingPlan.objects.filter(collection=collection).first()
-    idle = plan.idle_seconds if plan else IDLE_SECONDS
+    idle = plan_of(collection).idle_seconds
     with connection.cursor() as cursor:
         cursor.execute(
             _FILL,

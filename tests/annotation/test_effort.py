@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from annotation import effort
 from annotation.effort import (
     RoundCost,
     Work,
@@ -16,6 +15,7 @@ from annotation.effort import (
     work_by_round,
 )
 from annotation.models import Annotation, RoundClip
+from annotation.plans import plan_of
 from annotation.review_models import Decision, LabellingPlan
 from earmark.accounts.roles import Role
 from tests.annotation.answered import Answered
@@ -99,4 +99,4 @@ class TestWork:
         assert found
         assert (found.corrected, found.from_nothing, found.correcting, found.share) == (6, 6, 2.5, 0.5)
         assert found.seed == 1
-        assert effort.plan_of(world.collection).pk is None
+        assert plan_of(world.collection).pk is None

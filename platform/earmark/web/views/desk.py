@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from annotation.deciding import REASONS
 from annotation.desk import Desk, desk_of, open_rounds
 from annotation.label_studio import is_answering
+from annotation.plans import plan_of
 from annotation.project import CHOICES
 from annotation.queries import project_url, queue_url
-from annotation.review_models import LabellingPlan
 from annotation.review_queue import Queue, sizes
 from earmark.accounts.roles import Role
 from earmark.web.desk_keys import REVIEW, TRANSCRIBE, grouped, keys_of, pressed
@@ -76,7 +76,6 @@ def _bench(request: HttpRequest, place: Place, mode: str, *, section: str) -> Ht
     counted = _sizes(place) if mode == REVIEW else {}
     asked = request.GET.get("queue", "")
     queue = asked if asked in set(Queue) else _fullest(counted)
-    plan = LabellingPlan.objects.filter(collection=place.collection).only("idle_seconds").first()
     told = {
         "mode": mode,
         "queue": queue,
@@ -84,7 +83,7 @@ def _bench(request: HttpRequest, place: Place, mode: str, *, section: str) -> Ht
         "keys": pressed(mode),
         "speeds": SPEEDS,
         "doubts": DOUBTS,
-        "idle_seconds": (plan or LabellingPlan()).idle_seconds,
+        "idle_seconds": plan_of(place.collection).idle_seconds,
         "urls": _urls(place, mode),
         "words": _words(),
         "reasons": {code: str(name) for code, name in REASONS.items()},

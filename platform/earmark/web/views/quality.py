@@ -9,9 +9,10 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotation.effort import plan_of, time_saved, total_cost
+from annotation.effort import time_saved, total_cost
 from annotation.measuring import SEED, newest_report, start_measuring
 from annotation.people_quality import as_plain, people_of, slips_by_kind
+from annotation.plans import plan_of
 from earmark.accounts.roles import Role
 from earmark.loop.costs import rounds_and_gains
 from earmark.web.places import WRITE, Place, in_collection, page
