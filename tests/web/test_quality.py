@@ -112,5 +112,5 @@ def test_a_point_of_error_rate_has_its_hours_and_its_cost(world: World) -> None:
     assert gain.points == pytest.approx(100 * (gain.before.error_rate - gain.after.error_rate))
     assert gain.before.snapshot_id == gain.after.snapshot_id
     if gain.points > 0:
-        assert gain.hours_per_point == pytest.approx(gain.spent.hours / gain.points)
+        assert gain.seconds_per_point == pytest.approx(gain.spent.spent_seconds / gain.points)
         assert gain.cost_per_point == pytest.approx(20 * gain.spent.hours / gain.points)

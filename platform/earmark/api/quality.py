@@ -101,7 +101,7 @@ class GainOut(serializers.Serializer[Any]):
     before = serializers.IntegerField(help_text="id of the evaluation")
     after = serializers.IntegerField()
     points = serializers.FloatField(help_text="percentage points of error rate gained")
-    hours_per_point = serializers.FloatField(allow_null=True)
+    seconds_per_point = serializers.FloatField(allow_null=True)
     cost_per_point = serializers.FloatField(allow_null=True)
 
 
@@ -187,6 +187,6 @@ def _gain(one: Gain) -> dict[str, Any]:
         "before": one.before.pk,
         "after": one.after.pk,
         "points": one.points,
-        "hours_per_point": one.hours_per_point,
+        "seconds_per_point": one.seconds_per_point,
         "cost_per_point": one.cost_per_point,
     }

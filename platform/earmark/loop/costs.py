@@ -26,9 +26,9 @@ class Gain:
         return 100 * (self.before.error_rate - self.after.error_rate)
 
     @property
-    def hours_per_point(self) -> float | None:
-        """Hours of work a point; None where nothing was gained."""
-        return self.spent.hours / self.points if self.points > 0 else None
+    def seconds_per_point(self) -> float | None:
+        """Seconds of work a point; None where nothing was gained."""
+        return self.spent.spent_seconds / self.points if self.points > 0 else None
 
     @property
     def cost_per_point(self) -> float | None:

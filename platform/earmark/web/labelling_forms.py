@@ -54,7 +54,7 @@ class PlanForm(PlainForm):
         required=False,
         min_value=0,
         max_value=RANGES["review_above"].most * PERCENT,
-        help_text=_("Everything by a person who errs more often; nobody's for that reason when empty."),
+        help_text=_("Everything by a person who errs more often; nobody’s for that reason when empty."),
     )
     idle_seconds = forms.FloatField(
         label=_("Idle after"),
