@@ -64,6 +64,10 @@ engine hears all of them in one call; medians of the rounds, in seconds of audio
   (FLAC files through the decoder's process) and `database` (the writer of a transcription run, durable PostgreSQL).
 - `aligning_ms`: what the times of words cost more, of one core per clip; the baseline gives none, so the ratios are
   without.
+
+The ratios depend on the machine: on 2026-11-22 two cores that were twice as fast gave 6.4 and 11.2 (commit `cddd146`,
+baseline 38 and 65, ours 254 and 741). Slower ones lose more time with the many small operations the baseline consists
+of than with large products. With one thread in place of two the baseline is as fast within its noise.
 """
 
 
