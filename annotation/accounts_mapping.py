@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from annotation.label_studio import LabelStudio
 from annotation.models import Annotation
+from annotation.rerouting import start_rerouting
 from annotation.review_models import Invitation
 from annotation.routing_models import Annotator
 from earmark.accounts.models import Role, User
@@ -65,6 +66,8 @@ def map_accounts(collection: Collection, studio: LabelStudio) -> int:
     joined = collection.annotators.exclude(studio_user=None)
     waiting = Invitation.objects.filter(accepted_at=None, withdrawn_at=None)
     accepted = waiting.filter(annotator__in=joined).update(accepted_at=timezone.now())
+    if accepted:
+        start_rerouting(collection=collection)
     if accepted and not waiting.filter(opened_at__gte=timezone.now() - SIGNING_UP).exists():
         studio.renew_invitation()
     return changed
@@ -147,7 +150,7 @@ def map_by_hand(
                 % {"address": repr(address), "name": holder.user.get_username()},
                 _("Give them another account first."),
             )
-        row, _new = Annotator.objects.update_or_create(
+        row, is_new = Annotator.objects.update_or_create(
             collection=collection,
             user=user,
             defaults={"studio_user": account, "studio_email": emails.get(account, "")},
@@ -156,6 +159,8 @@ def map_by_hand(
             by, "map account", collection.scope, person=user.get_username(), account=account,
             address=emails.get(account, ""),
         )  # fmt: skip
+        if is_new:
+            start_rerouting(collection=collection)
     return row
 
 

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, time
 from typing import Any
 
 import numpy as np
-from django.db.models import Sum
+from django.db.models import Exists, OuterRef, QuerySet, Sum
 
 from annotation.models import Annotation, Round, RoundClip
 from annotation.plans import plan_of
+from annotation.review_models import Invitation
 from annotation.routing import Asked, Given, Person, Rule, draw, route
 from annotation.routing_models import Annotator, Pass, RoutingRule
 from earmark.corpus.models import Collection
@@ -35,9 +36,10 @@ def make_passes(row: Round, *, now: datetime) -> None:
         )
         for one in clips
     ]
-    given = route(asked, rules_of(row.collection), people_of(row.collection, now=now), seed=row.seed)
+    people = people_of(row.collection, now=now)
+    given = route(asked, rules_of(row.collection), people, seed=row.seed)
     of_clip = {one.clip_id: one for one in clips}
-    has_people = row.collection.annotators.exists()
+    has_people = bool(people)
     made = [
         Pass(
             round=row,
@@ -141,6 +143,19 @@ def rules_of(collection: Collection) -> list[Rule]:
     ]
 
 
+def labellers(collection: Collection) -> QuerySet[Annotator]:
+    """Among whom the collection's clips are given out.
+
+    Who was invited and has neither joined nor anything to do does not count yet: nothing should wait for them.
+    """
+    of_them = {"annotator": OuterRef("pk")}
+    invited = Invitation.objects.filter(**of_them, accepted_at=None, withdrawn_at=None)
+    busy = Pass.objects.filter(**of_them)
+    return Annotator.objects.filter(collection=collection).exclude(
+        Exists(invited) & ~Exists(busy), studio_user=None
+    )
+
+
 def people_of(collection: Collection, *, now: datetime, but: Iterable[Pass] = ()) -> list[Person]:
     """Who labels in the collection, with the audio they did today (UTC) and what lies before them in open rounds.
 
@@ -170,7 +185,7 @@ def people_of(collection: Collection, *, now: datetime, but: Iterable[Pass] = ()
             load_seconds=done.get(one.pk, 0.0) + waiting.get(one.pk, 0.0),
             is_here=one.is_here(today),
         )
-        for one in Annotator.objects.filter(collection=collection).order_by("pk")
+        for one in labellers(collection).order_by("pk")
     ]
 
 

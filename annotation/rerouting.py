@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from annotation.label_studio import LabelStudio, patiently
 from annotation.models import Round, RoundClip
-from annotation.passes import asked_of, people_of, place_of, routing_of, rules_of
+from annotation.passes import asked_of, labellers, people_of, place_of, routing_of, rules_of
 from annotation.publishing import publish
 from annotation.rounds import pause
 from annotation.routing import Asked, Given, route
@@ -87,14 +87,13 @@ def reroute(row: Round, *, begun: Some[int], now: datetime) -> Rerouted:
     addresses = {one.address: one.pk for one in _annotators(row.collection)}
     movable = {one.pk: _movable(one, begun) for one in found}
     asked = [_asked(one, movable[one.pk], addresses) for one in found]
-    has_people = bool(addresses) or row.collection.annotators.exists()
     people = people_of(row.collection, now=now, but=[one for each in movable.values() for one in each])
     given: dict[int, list[Given]] = {}
     for one in route(asked, rules_of(row.collection), people, seed=row.seed):
         given.setdefault(one.clip, []).append(one)
     done = Rerouted()
     for place in found:
-        _apply(place, movable[place.pk], given.get(place.clip_id, []), done, has_people=has_people)
+        _apply(place, movable[place.pk], given.get(place.clip_id, []), done, has_people=bool(people))
     done.stuck = row.passes.filter(status=Pass.Status.WAITING, routing=Pass.Routing.STUCK).count()
     return done
 
@@ -182,7 +181,7 @@ def reroute_where_due(*, now: datetime) -> list[Job]:
 def is_due(row: Round, *, today: date) -> bool:
     """Whether a pass nobody has answered waits for someone who is away or not active, or is stuck and need not be."""
     waiting = row.passes.filter(status=Pass.Status.WAITING, returned_at=None)
-    people = {one.pk: one for one in Annotator.objects.filter(collection=row.collection)}
+    people = {one.pk: one for one in labellers(row.collection)}
     holders = (
         waiting.filter(annotator__isnull=False).order_by().values_list("annotator", flat=True).distinct()
     )

@@ -16,15 +16,18 @@ from annotation.accounts_mapping import (
 )
 from annotation.invitations import accept, invite, invited_by, token_of, way_in
 from annotation.models import Annotation, Round, RoundClip
+from annotation.rerouting import reroute_round
 from annotation.review_models import Invitation
-from annotation.routing_models import Annotator
+from annotation.rounds import open_round, request_round
+from annotation.routing_models import Annotator, Pass
 from earmark.accounts.models import AuditEntry, Role, User
 from earmark.corpus.models import Collection
 from earmark.corpus.services import add_member
+from earmark.jobs.models import Job
 from earmark.recognition.models import ModelVersion
 from earmark.speech.errors import EarmarkError
 from tests.annotation.fake_label_studio import FakeLabelStudio
-from tests.annotation.world import heard_collection
+from tests.annotation.world import TestContext, heard_collection
 
 pytestmark = pytest.mark.django_db
 
@@ -143,6 +146,34 @@ def test_an_invitation_leads_to_sign_up_once_and_is_accepted(
     with pytest.raises(EarmarkError) as joined:
         invite(collection=collection, user=mei, by=None)
     assert joined.value.error_id == "annotation:invitation:joined"
+
+
+def test_nothing_waits_for_who_has_not_joined_yet(collection: Collection, studio: FakeLabelStudio) -> None:
+    made = invite(collection=collection, user=person("mei", collection), by=None)
+    row, _ = request_round(collection=collection, budget_seconds=12.0, audit_share=0.0, seed=1, by=None)
+    open_round(TestContext(), round_id=row.pk)
+    assert set(row.passes.values_list("routing", flat=True)) == {Pass.Routing.OPEN}
+    Job.objects.all().delete()
+    studio.users[3] = "mei@example.org"
+    assert accept(made, studio)
+    assert Job.objects.get(kind="annotation.reroute").arguments == {"round_id": row.pk}
+    reroute_round(TestContext(), round_id=row.pk)
+    assert set(row.passes.values_list("annotator", flat=True)) == {made.annotator_id}
+    again = invite(collection=collection, user=person("lin", collection), by=None)
+    reroute_round(TestContext(), round_id=row.pk)
+    assert not again.annotator.passes.exists()
+
+
+def test_who_is_given_an_account_by_hand_is_given_clips(
+    collection: Collection, studio: FakeLabelStudio
+) -> None:
+    row, _ = request_round(collection=collection, budget_seconds=12.0, audit_share=0.0, seed=1, by=None)
+    open_round(TestContext(), round_id=row.pk)
+    Job.objects.all().delete()
+    bo = person("bo", collection)
+    for _time in range(2):
+        map_by_hand(collection=collection, user=bo, address="bo@example.org", emails=studio.users, by=None)
+    assert Job.objects.get(kind="annotation.reroute").arguments == {"round_id": row.pk}
 
 
 def test_the_token_is_kept_while_somebody_else_may_be_signing_up(
