@@ -10,7 +10,7 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from earmark.speech.model_folder import LoadedModel
-from training_jobs.recipe.cpu_linear import use_fast_products, use_library_products
+from training_jobs.recipe.cpu_linear import has_wide_registers, use_fast_products, use_library_products
 from training_jobs.recipe.recipes import Adaptation
 
 _ADAPTED = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
@@ -49,7 +49,7 @@ def adapt(loaded: LoadedModel, adaptation: Adaptation, *, seed: int) -> None:
             parameter.data = parameter.data.float()
     if adaptation.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
-    if loaded.device.type == "cpu":
+    if loaded.device.type == "cpu" and has_wide_registers():
         use_fast_products(model)
 
 

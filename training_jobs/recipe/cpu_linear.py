@@ -1,7 +1,8 @@
 """Linear layers that learn on a CPU by oneDNN's matrix product, forward and backward.
 
 PyTorch takes MKL's there, which leaves the wide registers of some makers' processors idle; see `earmark.speech.kernels`
-for the same in inference. Equal to the library's layer to float32 rounding.
+for the same in inference. Where there are none the two are as fast, and PyTorch's own layer costs less around them.
+Equal to the library's layer to float32 rounding.
 """
 
 from typing import Any
@@ -22,10 +23,14 @@ class CpuLinear(nn.Linear):
         return y
 
 
+def has_wide_registers() -> bool:
+    """Whether this processor has registers (AVX-512) that oneDNN uses and MKL may not."""
+    return torch.backends.mkldnn.is_available() and "AVX512" in torch.backends.cpu.get_cpu_capability()
+
+
 def use_fast_products(model: nn.Module) -> None:
     """Have every plain linear layer of the model compute so where it is on a CPU; names and weights stay."""
-    if torch.backends.mkldnn.is_available():
-        _recast(model, nn.Linear, CpuLinear)
+    _recast(model, nn.Linear, CpuLinear)
 
 
 def use_library_products(model: nn.Module) -> None:

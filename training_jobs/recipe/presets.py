@@ -30,12 +30,16 @@ PRESETS: dict[str, Recipe] = {
     "earmark": EARMARK,
     "demo": replace(
         EARMARK,
-        learning_rate=8e-4,
+        learning_rate=6e-4,
         batch_size=24,
         micro_batch_size=24,
-        warm_up_epochs=2,
-        mixed_epochs=4,
+        warm_up_epochs=1,
+        mixed_epochs=5,
         epoch_steps=60,
+        pseudo_share_start=0.3,
+        pseudo_share_end=0.35,
+        replay_share=0.4,
+        views=1,
     ),
 }
 DEFAULT_PRESET = "earmark"
