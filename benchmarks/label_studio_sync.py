@@ -156,7 +156,12 @@ def request(collection: Any, clips: int) -> Any:
     from annotation.rounds import request_round
 
     made, job = request_round(
-        collection=collection, budget_seconds=3.0 * clips + 0.5, audit_share=0.1, seed=SEED, by=None
+        collection=collection,
+        budget_seconds=3.0 * clips + 0.5,
+        audit_share=0.1,
+        strategy="annotation.acquisition.errors_per_second",
+        seed=SEED,
+        by=None,
     )
     job.delete()
     return made

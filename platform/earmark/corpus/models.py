@@ -236,7 +236,7 @@ class Clip(models.Model):
         UNINTELLIGIBLE = "unintelligible", _("unintelligible")
 
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="clips", db_index=False)
-    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="clips")
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="clips", db_index=False)
     speaker = models.ForeignKey(
         Speaker, null=True, on_delete=models.PROTECT, related_name="clips", db_index=False
     )
@@ -293,6 +293,9 @@ class Clip(models.Model):
         indexes = [
             models.Index(fields=["collection", "state", "split", "id"], name="clip_by_state"),
             models.Index(fields=["collection", "dialect", "id"], name="clip_by_dialect"),
+            models.Index(
+                fields=["recording", "start", "id"], condition=Q(is_current=True), name="clip_in_recording"
+            ),
             *(
                 models.Index(
                     fields=["facet", *([key] if key else []), "id"],
