@@ -324,8 +324,7 @@ def page(size: Size, outcome: Outcome, lags: Sequence[float]) -> str:
     away = ", ".join(f"{ended - began:.0f} s" for began, ended in outcome.outages) or "never"
     return f"""
 A real Label Studio 1.23 (SQLite, its own development server) beside the platform's web process, worker, beat,
-PostgreSQL and Redis, all on one machine, which did other work at the same time: the seconds are an upper bound,
-not a clean measurement.
+PostgreSQL and Redis, all on one machine.
 
 **Push.** A round of {size.tasks} clips is opened: clips chosen, passes given out, tasks imported in batches of
 500, listed again, and recorded. Then the same once more with the process killed (SIGKILL) {size.kills} times at
