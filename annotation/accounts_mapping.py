@@ -150,7 +150,8 @@ def map_by_hand(
                 % {"address": repr(address), "name": holder.user.get_username()},
                 _("Give them another account first."),
             )
-        row, is_new = Annotator.objects.update_or_create(
+        had_one = collection.annotators.filter(user=user).exclude(studio_user=None).exists()
+        row, _new = Annotator.objects.update_or_create(
             collection=collection,
             user=user,
             defaults={"studio_user": account, "studio_email": emails.get(account, "")},
@@ -159,7 +160,7 @@ def map_by_hand(
             by, "map account", collection.scope, person=user.get_username(), account=account,
             address=emails.get(account, ""),
         )  # fmt: skip
-        if is_new:
+        if not had_one:
             start_rerouting(collection=collection)
     return row
 

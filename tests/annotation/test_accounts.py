@@ -169,8 +169,9 @@ def test_who_is_given_an_account_by_hand_is_given_clips(
 ) -> None:
     row, _ = request_round(collection=collection, budget_seconds=12.0, audit_share=0.0, seed=1, by=None)
     open_round(TestContext(), round_id=row.pk)
-    Job.objects.all().delete()
     bo = person("bo", collection)
+    invite(collection=collection, user=bo, by=None)
+    Job.objects.all().delete()
     for _time in range(2):
         map_by_hand(collection=collection, user=bo, address="bo@example.org", emails=studio.users, by=None)
     assert Job.objects.get(kind="annotation.reroute").arguments == {"round_id": row.pk}
