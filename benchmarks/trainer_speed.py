@@ -58,8 +58,8 @@ quartiles of the ratio of whole turns. Ours also averages the teacher after ever
 
 What makes the difference beside bucketing: oneDNN's products in place of MKL's where the processor has AVX-512, no
 logits over audio and prompt, no padding of a clip for another's sake in the encoder, no mask to build, spectra of the
-clip's own frames only. The losses of the first step of the same clips differ by {difference:.1%}: the library pads a batch to
-its longest clip, which the encoder hears.
+clip's own frames only. The losses of the first step of the same clips differ by {difference:.1%}: the
+library pads a batch to its longest clip, which the encoder hears.
 
 `mfu_gpu` is the share of a GPU's bf16 arithmetic that steps at the real size use, with random weights: {mfu}.
 """
